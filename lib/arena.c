@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Chunked bump memory and the chunk recycler. */
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/arena.h"
+#include "lib/check.h"
+#include "lib/mem.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define RECYCLE_MAX 0
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define RECYCLE_MAX 0
+#endif
+#endif
+#ifndef RECYCLE_MAX
+#define RECYCLE_MAX 8 /* chunks: 2 MiB kept at most */
+#endif
+
+/* Taken once per batch, never per record. */
+static struct {
+	pthread_mutex_t lock;
+	struct chunk *free;
+	unsigned n;
+} recycler = { PTHREAD_MUTEX_INITIALIZER, NULL, 0 };
+
+struct chunk *chunk_get(size_t size)
+{
+	struct chunk *c = NULL;
+
+	if (size == ARENA_CHUNK_BYTES) {
+		pthread_mutex_lock(&recycler.lock);
+		c = recycler.free;
+		if (c) {
+			recycler.free = c->next;
+			recycler.n--;
+		}
+		pthread_mutex_unlock(&recycler.lock);
+	}
+	if (!c)
+		c = mem_alloc(sizeof(*c) + size);
+	c->next = NULL;
+	c->size = size;
+	return c;
+}
+
+void chunk_put(struct chunk *c)
+{
+	if (!c)
+		return;
+	if (c->size == ARENA_CHUNK_BYTES) {
+		pthread_mutex_lock(&recycler.lock);
+		if (recycler.n < RECYCLE_MAX) {
+			c->next = recycler.free;
+			recycler.free = c;
+			recycler.n++;
+			c = NULL;
+		}
+		pthread_mutex_unlock(&recycler.lock);
+	}
+	mem_free(c);
+}
+
+void chunk_trim(void)
+{
+	struct chunk *c;
+
+	pthread_mutex_lock(&recycler.lock);
+	c = TAKE(recycler.free);
+	recycler.n = 0;
+	pthread_mutex_unlock(&recycler.lock);
+	while (c) {
+		struct chunk *next = c->next;
+
+		mem_free(c);
+		c = next;
+	}
+}
+
+char *arena_room(struct arena *a, size_t n)
+{
+	struct chunk *c;
+	size_t size;
+
+	if ((size_t)(a->end - a->p) >= n)
+		return a->p;
+	/* Small first, so that a trickle of single lines is not charged 256 KiB a batch. */
+	size = a->chunks ? ARENA_CHUNK_BYTES : (size_t)4096;
+	while (size < n && size < ARENA_CHUNK_BYTES)
+		size *= 2;
+	if (size > ARENA_CHUNK_BYTES)
+		size = ARENA_CHUNK_BYTES;
+	c = chunk_get(n > size ? n : size);
+	c->next = a->chunks;
+	a->chunks = c;
+	a->p = (char *)(c + 1);
+	a->end = a->p + c->size;
+	a->bytes += c->size;
+	return a->p;
+}
+
+void arena_take(struct arena *a, size_t k)
+{
+	CHECK(k <= (size_t)(a->end - a->p));
+	a->p += k;
+}
+
+char *arena_bytes(struct arena *a, size_t n)
+{
+	char *p = arena_room(a, n);
+
+	a->p += n;
+	return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+	uintptr_t at = (uintptr_t)arena_room(a, n + 15);
+	uintptr_t aligned = (at + 15) & ~(uintptr_t)15;
+
+	a->p += (aligned - at) + n;
+	return (void *)aligned;
+}
+
+struct str arena_dup(struct arena *a, struct str s)
+{
+	char *p = arena_bytes(a, s.n);
+
+	if (s.n)
+		memcpy(p, s.p, s.n);
+	return str_make(p, s.n);
+}
+
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+{
+	va_list args;
+	char *p;
+	int n;
+
+	va_start(args, fmt);
+	n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	CHECK(n >= 0);
+	p = arena_bytes(a, (size_t)n + 1);
+	va_start(args, fmt);
+	vsnprintf(p, (size_t)n + 1, fmt, args);
+	va_end(args);
+	return str_make(p, (size_t)n);
+}
+
+void arena_fini(struct arena *a)
+{
+	while (a->chunks) {
+		struct chunk *c = a->chunks;
+
+		a->chunks = c->next;
+		chunk_put(c);
+	}
+	*a = ARENA_INIT;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Formatting and rate limiting of our own log. One write() a line, so lines of threads never mix. */
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define SITE_LINES 10
+#define SITE_WINDOW_S 10
+#define LINE_MAX_BYTES 4096
+
+_Atomic int log_threshold = LOG_LVL_INFO;
+static enum log_format log_form = LOG_LOGFMT;
+
+void log_setup(enum log_level level, enum log_format format)
+{
+	atomic_store(&log_threshold, (int)level);
+	log_form = format;
+}
+
+/* False when the site has used up its window; *ret_suppressed is what to report. */
+static bool may_pass(struct log_site *site, int64_t now_s, uint32_t *ret_suppressed)
+{
+	int64_t window = now_s / SITE_WINDOW_S;
+
+	*ret_suppressed = 0;
+	if (atomic_exchange(&site->window_s, window) != window) {
+		atomic_store(&site->n, 0);
+		*ret_suppressed = atomic_exchange(&site->suppressed, 0);
+	}
+	if (atomic_fetch_add(&site->n, 1) < SITE_LINES)
+		return true;
+	atomic_fetch_add(&site->suppressed, 1);
+	return false;
+}
+
+static bool needs_quotes(struct str s)
+{
+	if (s.n == 0)
+		return true;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f)
+			return true;
+	}
+	return false;
+}
+
+static void put_value(struct buf *b, struct str s)
+{
+	if (log_form == LOG_JSON || needs_quotes(s))
+		buf_json_str(b, s);
+	else
+		buf_str(b, s);
+}
+
+static void put_key(struct buf *b, const char *key)
+{
+	if (log_form == LOG_JSON)
+		buf_printf(b, "%s\"%s\":", b->n > 1 ? "," : "", key);
+	else
+		buf_printf(b, "%s%s=", b->n ? " " : "", key);
+}
+
+static void put_str(struct buf *b, const char *key, struct str value)
+{
+	put_key(b, key);
+	put_value(b, str_sub(value, 0, 1024));
+}
+
+static void put_kv(struct buf *b, const struct log_kv *kv)
+{
+	if (kv->kind == LOG_KV_STR) {
+		put_str(b, kv->key, kv->s);
+		return;
+	}
+	put_key(b, kv->key);
+	if (kv->kind == LOG_KV_INT)
+		buf_printf(b, "%lld", (long long)kv->i);
+	else
+		buf_printf(b, "%.3f", kv->d);
+}
+
+void log_write(struct log_site *site, enum log_level level, const char *text,
+	       const struct log_kv *kv)
+{
+	static const char *const names[] = { "debug", "info", "warn", "error" };
+	struct buf b = { .max = LINE_MAX_BYTES };
+	int64_t now_ns = clock_wall_ns();
+	time_t s = (time_t)(now_ns / NS_PER_S);
+	char stamp[40];
+	uint32_t suppressed;
+	struct tm tm;
+	size_t n;
+
+	if (!may_pass(site, s, &suppressed))
+		return;
+	gmtime_r(&s, &tm);
+	n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(stamp + n, sizeof(stamp) - n, ".%03dZ", (int)(now_ns / NS_PER_MS % 1000));
+	if (log_form == LOG_JSON)
+		buf_ch(&b, '{');
+	put_str(&b, "ts", str_c(stamp));
+	put_str(&b, "level", str_c(names[level]));
+	put_str(&b, "msg", str_c(text));
+	for (; kv && kv->key; kv++)
+		if (kv->kind != LOG_KV_STR || kv->s.n)
+			put_kv(&b, kv);
+	if (suppressed)
+		put_kv(&b, &KV_I("suppressed", suppressed));
+	if (log_form == LOG_JSON)
+		buf_ch(&b, '}');
+	buf_ch(&b, '\n');
+	/* Our log is best effort: a stuck stderr must not stop the data path for long, and there is
+	 * nowhere to report a failure to. */
+	if (write(STDERR_FILENO, b.p, b.n) < 0) {
+		/* nothing to do */
+	}
+	buf_fini(&b);
+}

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The registry of series and its text form. */
+#include <pthread.h>
+#include <stdarg.h>
+
+#include "lib/mem.h"
+#include "lib/metric.h"
+
+#define SERIES_MAX 10000
+
+struct series {
+	struct metric metric;
+	struct series *next; /* of the same family, in order of making */
+	char *labels;        /* rendered: a="b",c="d" */
+};
+
+static const struct {
+	const char *name, *type, *help;
+} families[] = {
+#define METRIC(id, name, type, help) { name, type, help },
+#include "lib/metrics.def"
+#undef METRIC
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct series *first[METRIC_MAX];
+static unsigned nseries;
+
+static void put_escaped(struct buf *b, const char *s)
+{
+	for (; *s; s++) {
+		if (*s == '\\' || *s == '"')
+			buf_ch(b, '\\');
+		if (*s == '\n')
+			buf_c(b, "\\n");
+		else
+			buf_ch(b, *s);
+	}
+}
+
+static struct metric *find_or_make(enum metric_id id, const char *labels)
+{
+	struct series **at = &first[id];
+
+	for (; *at; at = &(*at)->next)
+		if (strcmp((*at)->labels, labels) == 0)
+			return &(*at)->metric;
+	if (nseries >= SERIES_MAX && *labels)
+		return find_or_make(id, "");
+	*at = mem_zalloc(sizeof(**at));
+	(*at)->labels = mem_strdup(labels);
+	nseries++;
+	return &(*at)->metric;
+}
+
+struct metric *metric_get(enum metric_id id, ...)
+{
+	struct buf b = BUF_INIT;
+	struct metric *m;
+	const char *name;
+	va_list args;
+
+	va_start(args, id);
+	while ((name = va_arg(args, const char *))) {
+		const char *value = va_arg(args, const char *);
+
+		buf_printf(&b, "%s%s=\"", b.n ? "," : "", name);
+		put_escaped(&b, value ? value : "");
+		buf_ch(&b, '"');
+	}
+	va_end(args);
+	pthread_mutex_lock(&lock);
+	m = find_or_make(id, buf_cstr(&b));
+	pthread_mutex_unlock(&lock);
+	buf_fini(&b);
+	return m;
+}
+
+void metrics_render(struct buf *out)
+{
+	pthread_mutex_lock(&lock);
+	for (int id = 0; id < METRIC_MAX; id++) {
+		if (!first[id])
+			continue;
+		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[id].name,
+			   families[id].help, families[id].name, families[id].type);
+		for (struct series *s = first[id]; s; s = s->next) {
+			buf_c(out, families[id].name);
+			if (*s->labels)
+				buf_printf(out, "{%s}", s->labels);
+			buf_printf(out, " %lld\n", (long long)metric_value(&s->metric));
+		}
+	}
+	pthread_mutex_unlock(&lock);
+}
