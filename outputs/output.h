@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outputs: one folder each, one const descriptor, listed in agent/registry.c. A lane asks the output
+ * to encode each finished batch into a block (on the lane's thread); blocks then travel to the
+ * output's own thread, which delivers them and says how every record ended. */
+#ifndef OUTPUTS_OUTPUT_H
+#define OUTPUTS_OUTPUT_H
+
+#include "lib/conf.h"
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/metric.h"
+#include "pipeline/ack.h"
+#include "pipeline/batch.h"
+#include "pipeline/block.h"
+#include "pipeline/budget.h"
+#include "pipeline/labels.h"
+
+struct output;
+
+struct output_ops {
+	const char *name;    /* the configuration's `type` */
+	const char *summary;
+	const struct conf_table *conf;
+	size_t state_size;   /* zeroed */
+	bool is_blocking_by_default; /* settles records; else `when_full: drop`, holds no cursor */
+	int (*open)(struct output *out, struct err *err);
+	void (*start)(struct output *out); /* on the output's thread */
+	/* Lane thread, several at once: state is read-only here. Encodes the records of the batch
+	 * (dropped ones are gone) into a new block, block_new(). */
+	struct block *(*encode)(struct output *out, const struct batch *b, struct arena *scratch);
+	/* Output thread: takes over the block. Ends every record of it through block_* below. */
+	void (*deliver)(struct output *out, struct block *b);
+	/* Output thread: send what is there without lingering; called when draining. */
+	void (*flush)(struct output *out);
+	/* Output thread, last call: counts what is still held, run by run, as `reason` (shutdown, or
+	 * NULL: it stays with its source and is counted as held), and frees it. */
+	void (*stop)(struct output *out, const char *reason);
+	void (*close)(struct output *out);
+};
+
+struct output {
+	unsigned magic;
+	const struct output_ops *ops;
+	const char *name;
+	const void *conf;
+	void *state;
+	struct loop *loop;     /* its own thread */
+	const char *state_dir; /* for dead letters; exists */
+	bool is_blocking;      /* when_full: block */
+	struct budget *budget; /* with when_full: drop, its own small one; else NULL (the pipeline's) */
+	_Atomic int64_t held_blocks; /* submitted and not freed: 0 = drained */
+	struct output_port *ports;   /* one per lane, wired by the agent */
+};
+#define OUTPUT_MAGIC 0x007907u
+
+/* Lane thread: hands a block over. */
+void output_submit(struct output *out, uint32_t lane, struct block *b);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tells an input when all records of a batch are settled: delivered by every blocking output,
+ * filtered by a rule, or refused for good and dead-lettered. One reference count per batch; nothing
+ * per record. The last ack_put(), on whatever thread, posts the ack to the input's loop. */
+#ifndef PIPELINE_ACK_H
+#define PIPELINE_ACK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "lib/loop.h"
+#include "pipeline/uniq.h"
+
+struct ack;
+struct source;
+
+struct ack_link {
+	struct ack *ack;
+	struct ack_link *next;
+};
+
+/* Embedded in what the input keeps per batch (a file range, a request's part). */
+struct ack {
+	struct mail mail;
+	_Atomic uint32_t refs;
+	_Atomic bool is_withdrawn; /* the client is gone or was refused: what is not in a push yet
+				    * is not sent (outputs look when they build a request) */
+	bool is_settled;           /* input's thread, see struct ack_line */
+	struct loop *loop;         /* where settled() runs */
+	void (*settled)(struct ack *a); /* may free it */
+	struct ack_link *links;    /* acks that settle with this one: held and joined records */
+	struct ack *next_in_line;
+	size_t bytes;              /* of the source, for the line's accounting */
+	struct uniq uniq_after;    /* the source's state behind this batch; set by the lane */
+};
+
+/* One reference, which the batch carries. settled runs on loop's thread (NULL: nobody waits). */
+void ack_init(struct ack *a, struct loop *loop, void (*settled)(struct ack *));
+void ack_get(struct ack *a);
+void ack_put(struct ack *a); /* NULL is fine */
+/* `held` (a reference is given away) settles not before `a`. Only the lane that owns a's batch. */
+void ack_carry(struct ack *a, struct ack *held);
+/* An ack for a batch that a stage emits by itself: frees itself, settles what it carries. */
+struct ack *ack_new_internal(void);
+
+/* The acks of one source in order. A cursor may only pass what is settled without a gap. */
+struct ack_line {
+	struct ack *first, *last;
+	size_t outstanding;      /* acks not passed yet */
+	size_t ahead_bytes;      /* settled beyond the first unsettled one */
+};
+
+/* Both on the input's thread. */
+void ack_line_add(struct ack_line *line, struct ack *a);
+/* Marks a settled; returns the first ack of the now settled prefix, chained by next_in_line up to
+ * NULL, removed from the line (NULL when something older is still open). The caller advances its
+ * cursor and frees them. */
+struct ack *ack_line_settle(struct ack_line *line, struct ack *a);
+
+#endif

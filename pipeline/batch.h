@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What moves between threads: an arena and the records that point into it, all from one source.
+ * A batch has exactly one owner at a time; handing it over (input_submit, ring_push) gives it away.
+ * The input charges it to a budget when it makes it; batch_free() gives the credit back. */
+#ifndef PIPELINE_BATCH_H
+#define PIPELINE_BATCH_H
+
+#include <stdbool.h>
+
+#include "lib/arena.h"
+#include "pipeline/record.h"
+#include "pipeline/uniq.h"
+
+struct ack;
+struct budget;
+struct labels;
+struct label;
+struct input;
+
+/* One file, connection or socket. Order is kept within it; it belongs to one lane. Made and ended
+ * by its input on the input's thread, not before all its batches are settled. */
+struct source {
+	unsigned magic;
+	struct input *input;
+	uint32_t lane;             /* index; fixed for life */
+	uint32_t nlabels;
+	const struct label *labels;/* base labels, sorted by name; the input owns them */
+	struct uniq uniq;          /* touched by the lane only; the input sets it before the first
+				    * batch (restored state) and reads snapshots in struct ack */
+};
+#define SOURCE_MAGIC 0x5054ceu
+
+struct batch {
+	unsigned magic;
+	uint32_t nrecs, cap;
+	struct rec *recs;
+	struct arena arena;
+	struct source *source;
+	struct ack *ack;             /* a reference: whoever frees the batch must ack_put() it */
+	const struct labels *labels; /* of records without labels of their own; set by the lane */
+	size_t charged_bytes;
+	struct budget *budget;
+	bool is_urgent; /* a client waits for the answer: do not linger for a full push */
+};
+#define BATCH_MAGIC 0xba7c4u
+#define BATCH_RECS_MAX 4096 /* inputs start a new batch beyond this */
+
+/* A batch with room for at least `bytes` of text in its arena, charged to `budget` (NULL: not
+ * charged). With force, credit may go below zero (stages that must emit). NULL: no credit. */
+struct batch *batch_new(struct budget *budget, struct source *source, size_t bytes, bool force);
+void batch_free(struct batch *b); /* does not touch the ack */
+
+/* A zeroed record at the end (severity and facility NONE). Pointers to earlier records may move. */
+struct rec *batch_add(struct batch *b);
+
+/* Adds an attribute; the value must live as long as the batch. Later ones win on look-up.
+ * Beyond 1,000 attributes of one record returns NULL and adds nothing. */
+struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
+		      enum attr_type type, struct str value);
+/* As rec_attr() for a name known only from data: name and value are copied into the arena. */
+struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
+			     struct str value);
+
+/* What a stage finds under a source name: the newest extracted value or metadata of that name, else
+ * the label that the record entered the pipeline with (promtail.md 6.1: labels are copied into the
+ * extracted map at entry). False when there is none; ATTR_NULL counts as found. */
+bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct attr *ret);
+/* As rec_get(), as text; false also for ATTR_NULL. */
+bool rec_get_str(const struct batch *b, const struct rec *r, uint16_t key, struct str *ret);
+
+/* Labels in force. */
+static inline const struct labels *rec_labels(const struct batch *b, const struct rec *r)
+{
+	return r->labels ? r->labels : b->labels;
+}
+
+/* The records that a stage works on: not dropped, skipped or held. */
+#define BATCH_FOR(b, r)                                                                            \
+	for (struct rec *r = (b)->recs, *end_##r = (b)->recs + (b)->nrecs; r < end_##r; r++)       \
+		if (!(r->flags & REC_PASSED_OVER))
+
+#endif

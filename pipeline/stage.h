@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stages: one file each in pipeline/stages/, one const descriptor at the end of it, listed in
+ * agent/registry.c. A stage is opened once per lane, so its state needs no locks, and runs once per
+ * batch over all records. Semantics follow Promtail's (see docs/reference). */
+#ifndef PIPELINE_STAGE_H
+#define PIPELINE_STAGE_H
+
+#include "lib/conf.h"
+#include "lib/err.h"
+#include "pipeline/batch.h"
+
+struct chain;
+struct stage;
+
+struct stage_ops {
+	const char *name;    /* as in the configuration */
+	const char *summary; /* one sentence */
+	const struct conf_table *conf;
+	const char *alias;   /* Promtail's other spellings, separated by commas; may be NULL */
+	size_t state_size;   /* zeroed, per lane */
+	/* Builds the state (compiled patterns, interned keys); may be NULL. What a user can get wrong
+	 * is the business of conf->check, so that all mistakes are reported at once with their
+	 * places; a failure here is reported at the stage. May be closed half-opened. */
+	int (*open)(struct stage *s, struct err *err);
+	/* Works on the records of BATCH_FOR(b, r). Removes one by setting REC_DROP. May add records
+	 * to the end. Never fails: what cannot be processed passes unchanged and is counted. */
+	void (*run)(struct stage *s, struct batch *b);
+	/* For stages that hold records: emit everything held for `source` (NULL: all sources) through
+	 * chain_emit(). Called when credit is short and at the end. */
+	void (*flush)(struct stage *s, struct source *source);
+	void (*close)(struct stage *s);
+};
+
+struct stage {
+	unsigned magic;
+	const struct stage_ops *ops;
+	const void *conf;            /* option struct of ops->conf, filled */
+	void *state;
+	struct chain *chain;
+	struct stage *next;          /* in its list */
+};
+#define STAGE_MAGIC 0x57a6eu
+
+/* What stages may use of their chain. */
+struct pattern_scratch *chain_scratch(struct chain *c); /* match data of this lane */
+struct label_table *chain_labels(struct chain *c);
+const char *chain_pipeline(const struct chain *c);      /* name, for counters */
+struct loop *chain_loop(struct chain *c);               /* for timers */
+bool chain_is_short(struct chain *c);                   /* credit is nearly used up: flush */
+
+/* Sets labels of a record. When the table is full they become metadata, flagged and counted. */
+void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
+		      size_t n);
+/* The same record as REC_DROP, counted under the reason the user's configuration names. */
+void chain_count_drop(struct chain *c, const char *reason, uint64_t n);
+
+/* Holding records (multiline, partial lines, dedup): the stage copies the bytes it needs, marks the
+ * record REC_HELD, keeps a reference of its ack (ack_get) and charges the copy. Later it makes a
+ * batch with chain_emit_batch(), adds the joined record, lets the batch's ack carry the held ones
+ * (ack_carry) and calls chain_emit(): the batch goes on with the stage after `s`. Records that
+ * became part of another one are counted with chain_joined(n - 1). */
+void chain_charge(struct chain *c, int64_t bytes); /* negative gives back */
+struct batch *chain_emit_batch(struct chain *c, struct source *source, size_t bytes);
+void chain_emit(struct stage *s, struct batch *b);
+void chain_joined(struct chain *c, uint64_t n);
+
+/* A nested list (match): same chain, run with stages_run(). */
+int stages_open(struct chain *c, const struct conf_stages *list, struct stage **ret,
+		struct err *err);
+void stages_run(struct stage *list, struct batch *b);
+void stages_flush(struct stage *list, struct source *source);
+void stages_close(struct stage *list);
+
+#endif
