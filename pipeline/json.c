@@ -33,7 +33,7 @@ static const char *find_quote(const char *p, const char *end)
 	for (; end - p >= 16; p += 16) {
 		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
 		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote),
-			_mm_cmpeq_epi8(block, backslash)));
+							  _mm_cmpeq_epi8(block, backslash)));
 
 		if (hits)
 			return p + __builtin_ctz((unsigned)hits);
@@ -63,7 +63,14 @@ static const char *scan_string(const char *p, const char *end, bool *is_escaped)
 		if (end - p < 2)
 			return NULL;
 		switch (p[1]) {
-		case '"': case '\\': case '/': case 'b': case 'f': case 'n': case 'r': case 't':
+		case '"':
+		case '\\':
+		case '/':
+		case 'b':
+		case 'f':
+		case 'n':
+		case 'r':
+		case 't':
 			p += 2;
 			break;
 		case 'u':
@@ -131,16 +138,28 @@ struct str json_unescape(struct str raw, char *out)
 		if (p == end)
 			break;
 		switch (p[1]) {
-		case 'b': *w++ = '\b'; break;
-		case 'f': *w++ = '\f'; break;
-		case 'n': *w++ = '\n'; break;
-		case 'r': *w++ = '\r'; break;
-		case 't': *w++ = '\t'; break;
+		case 'b':
+			*w++ = '\b';
+			break;
+		case 'f':
+			*w++ = '\f';
+			break;
+		case 'n':
+			*w++ = '\n';
+			break;
+		case 'r':
+			*w++ = '\r';
+			break;
+		case 't':
+			*w++ = '\t';
+			break;
 		case 'u':
 			p += unescape_unicode(p, end, &cp);
 			w += utf8_encode(cp, w);
 			continue;
-		default: *w++ = p[1]; break;
+		default:
+			*w++ = p[1];
+			break;
 		}
 		p += 2;
 	}
@@ -197,11 +216,11 @@ static void forget_below(struct walk *w, uint32_t top)
 }
 
 static void store(struct walk *w, uint32_t node, enum json_type type, const char *from,
-	const char *to, bool is_escaped)
+		  const char *to, bool is_escaped)
 {
 	if (node)
 		w->values[node] = (struct json_value){
-			.raw = { from, (size_t)(to - from) },
+			.raw = {from, (size_t)(to - from)},
 			.type = (uint8_t)type,
 			.is_escaped = is_escaped,
 		};
@@ -314,8 +333,8 @@ static bool object_key(struct walk *w, uint32_t *ret_node)
 		return false;
 	*ret_node = 0;
 	if (parent) {
-		uint32_t node = child_by_key(
-			w, parent, str_make(from, (size_t)(w->p - from)), is_escaped);
+		uint32_t node =
+			child_by_key(w, parent, str_make(from, (size_t)(w->p - from)), is_escaped);
 
 		if (node && w->values[node].type != JSON_ABSENT)
 			forget_below(w, node);
@@ -358,7 +377,7 @@ static int next_value(struct walk *w, uint32_t *ret_node)
 			return JSON_MALFORMED;
 		w->p++;
 		store(w, top->node, top->is_array ? JSON_ARRAY : JSON_OBJECT, top->start, w->p,
-			false);
+		      false);
 		w->depth--;
 	}
 	return 0;

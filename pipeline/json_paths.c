@@ -58,8 +58,7 @@ static uint32_t child(struct json_paths *paths, uint32_t parent, struct str key,
 		paths->cap *= 2;
 		paths->nodes = mem_realloc(paths->nodes, paths->cap * sizeof(*nodes));
 	}
-	paths->nodes[paths->n] =
-		(struct json_node){ .key = key, .index = index, .parent = parent };
+	paths->nodes[paths->n] = (struct json_node){.key = key, .index = index, .parent = parent};
 	return paths->n++;
 }
 
@@ -83,15 +82,16 @@ static void skip_space(struct compile *c)
 static int missing(const struct compile *c, const char *what)
 {
 	return err_set(c->err, -EINVAL,
-		"'" STR_FMT "': %s (character %zu) is JMESPath this version does not have yet: "
-		"only paths such as a.b, \"a-b\".c and a[0] are understood",
-		STR_ARG(c->all), what, position(c));
+		       "'" STR_FMT
+		       "': %s (character %zu) is JMESPath this version does not have yet: "
+		       "only paths such as a.b, \"a-b\".c and a[0] are understood",
+		       STR_ARG(c->all), what, position(c));
 }
 
 static int invalid(const struct compile *c, const char *what)
 {
-	return err_set(
-		c->err, -EINVAL, "'" STR_FMT "': %s (character %zu)", STR_ARG(c->all), what, position(c));
+	return err_set(c->err, -EINVAL, "'" STR_FMT "': %s (character %zu)", STR_ARG(c->all), what,
+		       position(c));
 }
 
 /* What stands where neither a name nor an end may stand. */
@@ -101,11 +101,19 @@ static int refuse(const struct compile *c)
 		char byte;
 		const char *name;
 	} beyond[] = {
-		{ '(', "a function call" }, { '*', "a wildcard" },       { '|', "a pipe or 'or'" },
-		{ '&', "'and'" },           { '!', "'not'" },            { '=', "a comparison" },
-		{ '<', "a comparison" },    { '>', "a comparison" },     { '{', "a multi-select hash" },
-		{ '[', "a multi-select list" }, { '@', "the current node" },
-		{ '`', "a literal" },       { '\'', "a literal string" },
+		{'(', "a function call"},
+		{'*', "a wildcard"},
+		{'|', "a pipe or 'or'"},
+		{'&', "'and'"},
+		{'!', "'not'"},
+		{'=', "a comparison"},
+		{'<', "a comparison"},
+		{'>', "a comparison"},
+		{'{', "a multi-select hash"},
+		{'[', "a multi-select list"},
+		{'@', "the current node"},
+		{'`', "a literal"},
+		{'\'', "a literal string"},
 	};
 
 	if (c->rest.n == 0)
@@ -192,7 +200,7 @@ static int bracket(struct compile *c, uint32_t *ret_index)
 
 int json_paths_add(struct json_paths *paths, struct str expression, struct err *err)
 {
-	struct compile c = { .all = expression, .rest = expression, .err = err };
+	struct compile c = {.all = expression, .rest = expression, .err = err};
 	uint32_t node = JSON_ROOT;
 
 	skip_space(&c);

@@ -8,10 +8,10 @@
 #define JSON_ROOT 1 /* slot of the whole document; slot 0 means "nothing" */
 
 struct json_node {
-	struct str key;       /* owned; p == NULL: an array index */
+	struct str key; /* owned; p == NULL: an array index */
 	uint32_t index;
 	uint32_t parent, first_child, next; /* slots, 0 = none */
-	uint64_t key_lengths; /* bit n: a child's name has n bytes (63: 63 or more) */
+	uint64_t key_lengths;               /* bit n: a child's name has n bytes (63: 63 or more) */
 };
 
 /* Owns its nodes and their names. */

@@ -14,14 +14,14 @@
 #define EXACT_DIGITS 15
 
 struct number_shape {
-	bool is_whole;     /* no point, no exponent */
+	bool is_whole; /* no point, no exponent */
 	bool has_exponent;
-	size_t digits;     /* without leading zeros */
+	size_t digits; /* without leading zeros */
 };
 
 static struct number_shape shape(struct str raw)
 {
-	struct number_shape s = { .is_whole = true };
+	struct number_shape s = {.is_whole = true};
 
 	for (size_t i = 0; i < raw.n; i++) {
 		char c = raw.p[i];
@@ -137,10 +137,14 @@ static struct str html_safe(struct str s, size_t *ret_read)
 {
 	*ret_read = 1;
 	switch (s.p[0]) {
-	case '<': return STR("\\u003c");
-	case '>': return STR("\\u003e");
-	case '&': return STR("\\u0026");
-	default: break;
+	case '<':
+		return STR("\\u003c");
+	case '>':
+		return STR("\\u003e");
+	case '&':
+		return STR("\\u0026");
+	default:
+		break;
 	}
 	if (str_starts(s, STR("\xe2\x80\xa8"))) {
 		*ret_read = 3;
@@ -186,11 +190,15 @@ static size_t compact(struct str raw, char *out)
 size_t json_text_size(const struct json_value *v)
 {
 	switch (v->type) {
-	case JSON_STRING: return v->is_escaped ? v->raw.n : 0;
-	case JSON_NUMBER: return number_size(v->raw);
+	case JSON_STRING:
+		return v->is_escaped ? v->raw.n : 0;
+	case JSON_NUMBER:
+		return number_size(v->raw);
 	case JSON_OBJECT:
-	case JSON_ARRAY: return compact(v->raw, NULL);
-	default: return 0;
+	case JSON_ARRAY:
+		return compact(v->raw, NULL);
+	default:
+		return 0;
 	}
 }
 
