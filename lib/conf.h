@@ -28,6 +28,7 @@
 
 #include "lib/check.h"
 #include "lib/conf_tree.h"
+#include "lib/err.h"
 #include "lib/secret.h"
 #include "lib/str.h"
 
@@ -54,7 +55,8 @@ enum conf_type {
 	CONF_T_NODE,     /* const struct conf_node *: whatever stands there, NULL when absent */
 };
 
-/* Lists and maps live in the conf_doc. */
+/* Lists, maps and texts live in the conf_doc. Every text has a NUL behind it (not counted in n) and
+ * none inside, so .p can go to a C library. */
 struct conf_list {
 	size_t n;
 	struct str *items;
@@ -127,6 +129,7 @@ enum { /* conf_field.flags */
 	CONF_NONEMPTY = 2, /* when given, not empty */
 	CONF_BODY = 4,     /* the only row of its table: the value is the whole body, not one key */
 	CONF_ADVANCED = 8, /* listed behind the others, not in samples */
+	CONF_PRIVATE = 16, /* the value (of a map: the values) is never shown, as a secret */
 };
 
 struct conf_field {
@@ -139,6 +142,7 @@ struct conf_field {
 	const struct conf_enum *names;
 	const struct conf_table *table;
 	unsigned schemes;
+	bool is_unsigned;    /* CONF_T_INT */
 	const char *alias;   /* other accepted names, separated by commas */
 	const char *example; /* for samples, where there is no default */
 	const char *doc;     /* sentences in Markdown */
@@ -181,7 +185,12 @@ struct conf_table {
 	CONF_ROW(S, m, CONF_T_BOOL, CONF_AT(S, m, bool), text, .def = (dflt), ##__VA_ARGS__)
 #define CONF_INT(S, m, dflt, least, most, text, ...)                                               \
 	CONF_ROW(S, m, CONF_T_INT, CONF_AT_INT(S, m), text, .def = (dflt), .min = (least),         \
-		 .max = (most), ##__VA_ARGS__)
+		 .max = (most),                                                                    \
+		 .is_unsigned = _Generic(((S *)0)->m, unsigned                                     \
+					 : true, uint64_t                                          \
+					 : true, default                                           \
+					 : false),                                                 \
+		 ##__VA_ARGS__)
 #define CONF_SIZE(S, m, dflt, least, most, text, ...)                                              \
 	CONF_ROW(S, m, CONF_T_SIZE, CONF_AT(S, m, size_t), text, .def = (dflt), .min = (least),    \
 		 .max = (most), ##__VA_ARGS__)
