@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import pathlib
 import re
+import signal
 import time
 import uuid
 
@@ -36,6 +37,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
 	"""Loki needs ten seconds to be ready: started now, waited for at its first use."""
+	signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))  # stopped by a time limit: still clean up
 	if not session.config.option.collectonly:
 		try:
 			_pair.start()
