@@ -19,24 +19,31 @@ struct frame {
 struct walk {
 	const struct json_paths *paths;
 	struct json_value *values;
-	const char *p, *end;
 	uint32_t depth;
 	struct frame stack[JSON_DEPTH_MAX];
 };
 
+#ifdef __SSE2__
+/* A bit for each quote and backslash among the 16 bytes at p. */
+static inline unsigned quotes_16(const char *p)
+{
+	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
+	__m128i quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
+	__m128i backslashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
+
+	return (unsigned)_mm_movemask_epi8(_mm_or_si128(quotes, backslashes));
+}
+#endif
+
 /* First quote or backslash in [p, end), or end. */
-static const char *find_quote(const char *p, const char *end)
+static inline const char *find_quote(const char *p, const char *end)
 {
 #ifdef __SSE2__
-	const __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\');
-
 	for (; end - p >= 16; p += 16) {
-		__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-		int hits = _mm_movemask_epi8(_mm_or_si128(_mm_cmpeq_epi8(block, quote),
-							  _mm_cmpeq_epi8(block, backslash)));
+		unsigned hits = quotes_16(p);
 
 		if (hits)
-			return p + __builtin_ctz((unsigned)hits);
+			return p + __builtin_ctz(hits);
 	}
 #endif
 	while (p < end && *p != '"' && *p != '\\')
@@ -49,8 +56,9 @@ static bool is_hex(char c)
 	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f');
 }
 
-/* From behind the opening quote to the closing one; NULL when there is none. */
-static const char *scan_string(const char *p, const char *end, bool *is_escaped)
+/* Any string, with its escapes validated. */
+static __attribute__((noinline)) const char *scan_any_string(const char *p, const char *end,
+							     bool *is_escaped)
 {
 	*is_escaped = false;
 	for (;;) {
@@ -83,6 +91,26 @@ static const char *scan_string(const char *p, const char *end, bool *is_escaped)
 			return NULL;
 		}
 	}
+}
+
+/* From behind the opening quote to the closing one; NULL when there is none. Most strings of logs
+ * have no escape. */
+static inline const char *scan_string(const char *p, const char *end, bool *is_escaped)
+{
+#ifdef __SSE2__
+	for (; end - p >= 16; p += 16) {
+		unsigned hits = quotes_16(p);
+
+		if (!hits)
+			continue;
+		p += __builtin_ctz(hits);
+		if (*p != '"')
+			break;
+		*is_escaped = false;
+		return p;
+	}
+#endif
+	return scan_any_string(p, end, is_escaped);
 }
 
 bool json_string(struct str s, struct str *ret_raw, bool *ret_is_escaped)
@@ -166,23 +194,25 @@ struct str json_unescape(struct str raw, char *out)
 	return str_make(out, (size_t)(w - out));
 }
 
-static uint32_t child_by_key(const struct walk *w, uint32_t node, struct str key, bool is_escaped)
+static inline uint32_t child_by_key(const struct walk *w, uint32_t node, struct str key)
 {
 	const struct json_node *nodes = w->paths->nodes;
-	char plain[6 * JSON_NAME_BYTES_MAX];
 
-	if (is_escaped) {
-		/* An escape has at most six bytes for one of the name's. */
-		if (key.n > sizeof(plain))
-			return 0;
-		key = json_unescape(key, plain);
-	}
 	if (!(nodes[node].key_lengths >> (key.n < 63 ? key.n : 63) & 1))
 		return 0;
 	for (uint32_t i = nodes[node].first_child; i; i = nodes[i].next)
 		if (nodes[i].key.p && str_eq(nodes[i].key, key))
 			return i;
 	return 0;
+}
+
+/* Apart from the above to keep its buffer out of the way of the usual case. */
+static __attribute__((noinline)) uint32_t child_by_escaped_key(const struct walk *w, uint32_t node,
+							       struct str raw)
+{
+	char plain[6 * JSON_NAME_BYTES_MAX]; /* an escape has at most six bytes for one */
+
+	return raw.n > sizeof(plain) ? 0 : child_by_key(w, node, json_unescape(raw, plain));
 }
 
 static uint32_t child_by_index(const struct walk *w, uint32_t node, uint32_t index)
@@ -215,27 +245,27 @@ static void forget_below(struct walk *w, uint32_t top)
 	}
 }
 
-static void store(struct walk *w, uint32_t node, enum json_type type, const char *from,
-		  const char *to, bool is_escaped)
+static inline void store(struct walk *w, uint32_t node, enum json_type type, const char *from,
+			 const char *to, bool is_escaped)
 {
 	if (node)
 		w->values[node] = (struct json_value){
-			.raw = {from, (size_t)(to - from)},
+			.raw = { from, (size_t)(to - from) },
 			.type = (uint8_t)type,
 			.is_escaped = is_escaped,
 		};
 }
 
-static inline bool skip_space(struct walk *w)
+/* The next byte that is not white space, or 0 at the end; *p moves there. */
+static inline char next_byte(const char **p, const char *end)
 {
-	while (w->p < w->end) {
-		char c = *w->p;
+	for (; *p < end; (*p)++) {
+		char c = **p;
 
-		if (c != ' ' && c != '\n' && c != '\t' && c != '\r')
-			return true;
-		w->p++;
+		if ((unsigned char)c > ' ' || (c != ' ' && c != '\n' && c != '\t' && c != '\r'))
+			return c;
 	}
-	return false;
+	return 0;
 }
 
 static inline const char *digits(const char *p, const char *end)
@@ -245,20 +275,21 @@ static inline const char *digits(const char *p, const char *end)
 	return p;
 }
 
-static bool number(struct walk *w)
+/* Behind the number at p, or NULL. */
+static inline const char *number(const char *p, const char *end)
 {
-	const char *p = w->p, *end = w->end, *from;
+	const char *from;
 
 	p += *p == '-';
 	from = p;
 	p = digits(p, end);
 	if (p == from || (*from == '0' && p - from > 1))
-		return false;
+		return NULL;
 	if (p < end && *p == '.') {
 		from = ++p;
 		p = digits(p, end);
 		if (p == from)
-			return false;
+			return NULL;
 	}
 	if (p < end && (*p | 32) == 'e') {
 		p++;
@@ -267,169 +298,152 @@ static bool number(struct walk *w)
 		from = p;
 		p = digits(p, end);
 		if (p == from)
-			return false;
+			return NULL;
 	}
-	w->p = p;
-	return true;
+	return p;
 }
 
-static bool literal(struct walk *w, struct str word)
+static const char *word(const char *p, const char *end, struct str want)
 {
-	if (!str_starts(str_make(w->p, (size_t)(w->end - w->p)), word))
-		return false;
-	w->p += word.n;
-	return true;
+	return str_starts(str_make(p, (size_t)(end - p)), want) ? p + want.n : NULL;
 }
 
-/* A string, number, true, false or null at w->p; returns its type or JSON_MALFORMED. */
-static int scalar(struct walk *w, uint32_t node)
+/* A string, number, true, false or null at p: stores it, sets its type and returns what is behind
+ * it, or NULL. */
+static inline const char *scalar(struct walk *w, const char *p, const char *end, uint32_t node,
+				 enum json_type *ret_type)
 {
-	const char *from = w->p;
-	enum json_type type = JSON_BOOL;
+	const char *from = p;
 	bool is_escaped;
 
-	switch (*from) {
+	*ret_type = JSON_BOOL;
+	switch (*p) {
 	case '"':
-		w->p = scan_string(++from, w->end, &is_escaped);
-		if (!w->p)
-			return JSON_MALFORMED;
-		store(w, node, JSON_STRING, from, w->p++, is_escaped);
-		return JSON_STRING;
+		p = scan_string(++from, end, &is_escaped);
+		if (!p)
+			return NULL;
+		*ret_type = JSON_STRING;
+		store(w, node, JSON_STRING, from, p, is_escaped);
+		return p + 1;
 	case 't':
-		if (!literal(w, STR("true")))
-			return JSON_MALFORMED;
+		p = word(p, end, STR("true"));
 		break;
 	case 'f':
-		if (!literal(w, STR("false")))
-			return JSON_MALFORMED;
+		p = word(p, end, STR("false"));
 		break;
 	case 'n':
-		if (!literal(w, STR("null")))
-			return JSON_MALFORMED;
-		type = JSON_NULL;
+		p = word(p, end, STR("null"));
+		*ret_type = JSON_NULL;
 		break;
 	default:
-		if (!number(w))
-			return JSON_MALFORMED;
-		type = JSON_NUMBER;
+		p = number(p, end);
+		*ret_type = JSON_NUMBER;
 		break;
 	}
-	store(w, node, type, from, w->p, false);
-	return (int)type;
+	if (p)
+		store(w, node, *ret_type, from, p, false);
+	return p;
 }
 
-/* Reads `"name":` and sets the node its value stands for. */
-static bool object_key(struct walk *w, uint32_t *ret_node)
+/* Reads `"name":` at p, sets the node its value stands for and returns what is behind, or NULL. */
+static inline const char *object_key(struct walk *w, const char *p, const char *end,
+				     uint32_t parent, uint32_t *ret_node)
 {
-	uint32_t parent = w->stack[w->depth - 1].node;
 	const char *from;
 	bool is_escaped;
+	uint32_t node = 0;
 
-	if (!skip_space(w) || *w->p != '"')
-		return false;
-	from = ++w->p;
-	w->p = scan_string(from, w->end, &is_escaped);
-	if (!w->p)
-		return false;
-	*ret_node = 0;
+	if (next_byte(&p, end) != '"')
+		return NULL;
+	from = ++p;
+	p = scan_string(from, end, &is_escaped);
+	if (!p)
+		return NULL;
 	if (parent) {
-		uint32_t node =
-			child_by_key(w, parent, str_make(from, (size_t)(w->p - from)), is_escaped);
+		struct str key = str_make(from, (size_t)(p - from));
 
+		node = is_escaped ? child_by_escaped_key(w, parent, key)
+				  : child_by_key(w, parent, key);
 		if (node && w->values[node].type != JSON_ABSENT)
 			forget_below(w, node);
-		*ret_node = node;
 	}
-	w->p++;
-	if (!skip_space(w) || *w->p != ':')
-		return false;
-	w->p++;
-	return true;
+	*ret_node = node;
+	p++;
+	return next_byte(&p, end) == ':' ? p + 1 : NULL;
 }
 
-static void push(struct walk *w, uint32_t node, bool is_array)
-{
-	w->stack[w->depth++] = (struct frame){
-		.start = w->p++,
-		.node = node,
-		.is_array = is_array,
-	};
-}
-
-/* Behind a value: closes what ends here, and moves to the next value. Returns 1 when there is one
- * (its node in *ret_node), 0 when the outermost value is closed, or JSON_MALFORMED. */
-static int next_value(struct walk *w, uint32_t *ret_node)
+/* Behind a value: closes what ends here and moves to the next one. Sets its node and returns where
+ * it starts, or NULL; the outermost value is closed when w->depth is 0. */
+static inline const char *next_value(struct walk *w, const char *p, const char *end,
+				     uint32_t *ret_node)
 {
 	while (w->depth) {
 		struct frame *top = &w->stack[w->depth - 1];
+		char c = next_byte(&p, end);
 
-		if (!skip_space(w))
-			return JSON_MALFORMED;
-		if (*w->p == ',') {
-			w->p++;
+		if (c == ',') {
 			if (!top->is_array)
-				return object_key(w, ret_node) ? 1 : JSON_MALFORMED;
+				return object_key(w, p + 1, end, top->node, ret_node);
 			top->index++;
 			*ret_node = top->node ? child_by_index(w, top->node, top->index) : 0;
-			return 1;
+			return p + 1;
 		}
-		if (*w->p != (top->is_array ? ']' : '}'))
-			return JSON_MALFORMED;
-		w->p++;
-		store(w, top->node, top->is_array ? JSON_ARRAY : JSON_OBJECT, top->start, w->p,
-		      false);
+		if (c != (top->is_array ? ']' : '}'))
+			return NULL;
+		p++;
+		store(w, top->node, top->is_array ? JSON_ARRAY : JSON_OBJECT, top->start, p, false);
 		w->depth--;
 	}
-	return 0;
+	return p;
 }
 
-/* Opens the object or array at w->p. Returns as next_value() does. */
-static int open_container(struct walk *w, uint32_t node, uint32_t *ret_node)
+/* Opens the object or array at p; w->depth is below the cap. Returns as next_value() does. */
+static inline const char *open_container(struct walk *w, const char *p, const char *end,
+					 uint32_t node, uint32_t *ret_node)
 {
-	bool is_array = *w->p == '[';
+	bool is_array = *p == '[';
 
-	if (w->depth == JSON_DEPTH_MAX)
-		return JSON_TOO_DEEP;
-	push(w, node, is_array);
-	if (!skip_space(w))
-		return JSON_MALFORMED;
-	if (*w->p == (is_array ? ']' : '}'))
-		return next_value(w, ret_node);
+	w->stack[w->depth++] = (struct frame){ .start = p++, .node = node, .is_array = is_array };
+	if (next_byte(&p, end) == (is_array ? ']' : '}'))
+		return next_value(w, p, end, ret_node);
 	if (!is_array)
-		return object_key(w, ret_node) ? 1 : JSON_MALFORMED;
+		return object_key(w, p, end, node, ret_node);
 	*ret_node = node ? child_by_index(w, node, 0) : 0;
-	return 1;
+	return p;
 }
 
 int json_extract(const struct json_paths *paths, struct str doc, struct json_value *values)
 {
 	struct walk w; /* the stack is not cleared: 64 frames are more than most lines */
+	const char *p = doc.p, *end = doc.p + doc.n;
+	enum json_type type, root = JSON_ABSENT;
 	uint32_t node = JSON_ROOT;
-	int root = JSON_ABSENT, got;
 
 	w.paths = paths;
 	w.values = values;
-	w.p = doc.p;
-	w.end = doc.p + doc.n;
 	w.depth = 0;
-	memset(values, 0, paths->n * sizeof(*values));
+	for (uint32_t i = 0; i < paths->n; i++)
+		values[i].type = JSON_ABSENT;
 	do {
-		if (doc.n == 0 || !skip_space(&w))
-			return JSON_MALFORMED;
-		if (*w.p == '{' || *w.p == '[') {
-			if (root == JSON_ABSENT)
-				root = *w.p == '{' ? JSON_OBJECT : JSON_ARRAY;
-			got = open_container(&w, node, &node);
+		char c = next_byte(&p, end);
+
+		if (c == '{' || c == '[') {
+			if (w.depth == JSON_DEPTH_MAX)
+				return JSON_TOO_DEEP;
+			type = c == '{' ? JSON_OBJECT : JSON_ARRAY;
+			p = open_container(&w, p, end, node, &node);
 		} else {
-			got = scalar(&w, node);
-			if (got < 0)
-				return got;
-			if (root == JSON_ABSENT)
-				root = got;
-			got = next_value(&w, &node);
+			if (p == end)
+				return JSON_MALFORMED;
+			p = scalar(&w, p, end, node, &type);
+			if (p)
+				p = next_value(&w, p, end, &node);
 		}
-	} while (got > 0);
-	if (got < 0)
-		return got;
-	return skip_space(&w) ? JSON_MALFORMED : root;
+		if (!p)
+			return JSON_MALFORMED;
+		if (root == JSON_ABSENT)
+			root = type;
+	} while (w.depth);
+	next_byte(&p, end);
+	return p < end ? JSON_MALFORMED : (int)root;
 }
