@@ -29,6 +29,7 @@ struct intake;
 struct input_ops {
 	const char *name;    /* the configuration's `type` */
 	const char *summary;
+	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
 	size_t state_size;   /* zeroed */
 	/* Binds sockets, opens directories, reads saved positions. Nothing is read yet. */

@@ -4,6 +4,8 @@
 #ifndef LIB_CHECK_H
 #define LIB_CHECK_H
 
+#include <stddef.h>
+
 /* Prints "file:line: function: what" to stderr and aborts (core dumps are off). */
 _Noreturn void check_failed(const char *file, int line, const char *func, const char *what);
 

@@ -93,11 +93,11 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 	int64_t now_ns = clock_wall_ns();
 	time_t s = (time_t)(now_ns / NS_PER_S);
 	char stamp[40];
-	uint32_t suppressed;
+	uint32_t suppressed = 0;
 	struct tm tm;
 	size_t n;
 
-	if (!may_pass(site, s, &suppressed))
+	if (site && !may_pass(site, s, &suppressed))
 		return;
 	gmtime_r(&s, &tm);
 	n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);

@@ -41,6 +41,7 @@ struct log_site {
 /* Set once at start, before threads. */
 void log_setup(enum log_level level, enum log_format format);
 extern _Atomic int log_threshold;
+/* site NULL: not limited. */
 void log_write(struct log_site *site, enum log_level level, const char *text,
 	       const struct log_kv *kv);
 

@@ -14,10 +14,13 @@ struct ring {
 	size_t mask;
 	/* Each side keeps a copy of the other's index, so that the shared line is read only when the
 	 * copy says full or empty. */
-	_Alignas(64) _Atomic size_t head; /* next to pop; written by the consumer */
+	char pad1[64];
+	_Atomic size_t head; /* next to pop; written by the consumer */
 	size_t tail_seen;
-	_Alignas(64) _Atomic size_t tail; /* next to push; written by the producer */
+	char pad2[64];
+	_Atomic size_t tail; /* next to push; written by the producer */
 	size_t head_seen;
+	char pad3[64];
 };
 
 void ring_init(struct ring *r, size_t min_capacity);

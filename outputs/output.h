@@ -9,6 +9,7 @@
 #include "lib/err.h"
 #include "lib/loop.h"
 #include "lib/metric.h"
+#include "lib/ring.h"
 #include "pipeline/ack.h"
 #include "pipeline/batch.h"
 #include "pipeline/block.h"
@@ -20,6 +21,7 @@ struct output;
 struct output_ops {
 	const char *name;    /* the configuration's `type` */
 	const char *summary;
+	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
 	size_t state_size;   /* zeroed */
 	bool is_blocking_by_default; /* settles records; else `when_full: drop`, holds no cursor */
@@ -32,9 +34,9 @@ struct output_ops {
 	void (*deliver)(struct output *out, struct block *b);
 	/* Output thread: send what is there without lingering; called when draining. */
 	void (*flush)(struct output *out);
-	/* Output thread, last call: counts what is still held, run by run, as `reason` (shutdown, or
-	 * NULL: it stays with its source and is counted as held), and frees it. */
-	void (*stop)(struct output *out, const char *reason);
+	/* Output thread, last call: for what could not be delivered in time block_left() and
+	 * block_abandon_end(), run by run. Nothing is held afterwards. */
+	void (*stop)(struct output *out);
 	void (*close)(struct output *out);
 };
 
@@ -49,7 +51,10 @@ struct output {
 	bool is_blocking;      /* when_full: block */
 	struct budget *budget; /* with when_full: drop, its own small one; else NULL (the pipeline's) */
 	_Atomic int64_t held_blocks; /* submitted and not freed: 0 = drained */
-	struct output_port *ports;   /* one per lane, wired by the agent */
+	struct ring *ports;          /* one per lane */
+	uint32_t nlanes;
+	struct poller poller;
+	struct mail mail, stop_mail;
 };
 #define OUTPUT_MAGIC 0x007907u
 

@@ -49,6 +49,11 @@ struct batch {
  * charged). With force, credit may go below zero (stages that must emit). NULL: no credit. */
 struct batch *batch_new(struct budget *budget, struct source *source, size_t bytes, bool force);
 void batch_free(struct batch *b); /* does not touch the ack */
+/* Charges what the arena really holds now; may take the budget below zero. */
+void batch_recharge(struct batch *b);
+
+/* Room for n more records without moving those that are there: for readers that can guess. */
+void batch_reserve(struct batch *b, uint32_t n);
 
 /* A zeroed record at the end (severity and facility NONE). Pointers to earlier records may move. */
 struct rec *batch_add(struct batch *b);

@@ -10,7 +10,6 @@
 
 struct ack;
 struct budget;
-struct output;
 
 /* How the records of one pipeline end at one output. in = delivered + filtered + joined + withdrawn
  * + dropped + held, per flow, at any quiet moment. Lives as long as the process. */
@@ -18,6 +17,8 @@ struct flow {
 	const char *pipeline, *output;
 	struct metric *in, *delivered, *filtered, *joined, *withdrawn, *held;
 	_Atomic int64_t dropped_total; /* sum over reasons, for the ledger */
+	_Atomic int64_t left;          /* found in queues at the stop and left to their source; must
+					* equal `held` then */
 };
 struct flow *flow_new(const char *pipeline, const char *output);
 void flow_free(struct flow *f); /* the metrics stay */
@@ -51,7 +52,7 @@ struct block {
 	size_t charged_bytes;
 	bool is_urgent;
 	int64_t made_ns;          /* monotonic, when it was encoded */
-	struct output *output;    /* whose held_blocks it counts in; NULL in tests */
+	_Atomic int64_t *held_blocks; /* of its output, counted down at the end; NULL in tests */
 	char *text_p, *text_end;  /* free part of the text area */
 	struct chunk *chunk;      /* all memory of the block, this struct included */
 };
@@ -68,5 +69,11 @@ size_t block_size(const struct block *b);
  * ack, gives the credit back and frees the block: true then. */
 bool block_end(struct block *b, uint32_t n);
 bool block_is_withdrawn(const struct block *b);
+/* At the stop: n records of a block were not delivered. Who has an ack reads or sends them again
+ * (they stay `held` and are counted in flow->left); all others are dropped{shutdown}. The run is not
+ * ended: use block_abandon_end() for that, which does not settle the ack. */
+void block_left(struct block *b, uint64_t n);
+/* As block_end(), without settling: the source keeps its place. */
+bool block_abandon_end(struct block *b, uint32_t nruns);
 
 #endif

@@ -15,6 +15,7 @@ struct stage;
 struct stage_ops {
 	const char *name;    /* as in the configuration */
 	const char *summary; /* one sentence */
+	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
 	const char *alias;   /* Promtail's other spellings, separated by commas; may be NULL */
 	size_t state_size;   /* zeroed, per lane */
@@ -38,6 +39,7 @@ struct stage {
 	void *state;
 	struct chain *chain;
 	struct stage *next;          /* in its list */
+	struct stage *parent;        /* encloses the list, or NULL */
 };
 #define STAGE_MAGIC 0x57a6eu
 
@@ -64,9 +66,10 @@ struct batch *chain_emit_batch(struct chain *c, struct source *source, size_t by
 void chain_emit(struct stage *s, struct batch *b);
 void chain_joined(struct chain *c, uint64_t n);
 
-/* A nested list (match): same chain, run with stages_run(). */
-int stages_open(struct chain *c, const struct conf_stages *list, struct stage **ret,
-		struct err *err);
+/* A nested list (match): same chain, run with stages_run(). parent: the enclosing stage, NULL for the
+ * pipeline's own list; what a nested stage emits later goes on behind the parent. */
+int stages_open(struct chain *c, struct stage *parent, const struct conf_stages *list,
+		struct stage **ret, struct err *err);
 void stages_run(struct stage *list, struct batch *b);
 void stages_flush(struct stage *list, struct source *source);
 void stages_close(struct stage *list);

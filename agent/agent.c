@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of the agent: start, run, drain, ledger. */
+#include <errno.h>
+#include <malloc.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "agent/admin.h"
+#include "agent/agent_impl.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+
+#define DRAIN_CHECK_NS (10 * NS_PER_MS)
+#define HOUSEKEEPING_NS (30 * NS_PER_S)
+
+/* Redacted data was secret once: no core file may hold it. */
+static void harden(void)
+{
+	struct rlimit none = { 0, 0 };
+
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	/* Batches come and go in large pieces; keeping them out of mmap saves a page fault per
+	 * 4 KiB. What is not used any more is trimmed by housekeeping(). */
+	mallopt(M_MMAP_THRESHOLD, 64 << 20);
+	mallopt(M_TRIM_THRESHOLD, 1 << 20);
+	mallopt(M_ARENA_MAX, 2);
+}
+
+/* The ledger */
+
+static void log_ledger(const struct flow *f)
+{
+	struct log_kv kv[] = { KV_S("pipeline", f->pipeline),
+			       KV_S("output", f->output),
+			       KV_I("in", metric_value(f->in)),
+			       KV_I("delivered", metric_value(f->delivered)),
+			       KV_I("filtered", metric_value(f->filtered)),
+			       KV_I("joined", metric_value(f->joined)),
+			       KV_I("withdrawn", metric_value(f->withdrawn)),
+			       KV_I("dropped", atomic_load(&((struct flow *)(uintptr_t)f)->dropped_total)),
+			       KV_I("held", metric_value(f->held)),
+			       KV_I("left", atomic_load(&((struct flow *)(uintptr_t)f)->left)),
+			       { 0 } };
+
+	log_write(NULL, LOG_LVL_INFO, "ledger", kv);
+}
+
+/* True when for every flow what the counters say is held was really found in the queues. */
+static bool ledger_balances(struct agent *a)
+{
+	bool balances = true;
+
+	for (size_t i = 0; i < a->plan->npipelines; i++) {
+		for (size_t k = 0; k < a->pipes[i].plan->nto; k++) {
+			struct flow *f = a->pipes[i].flows[k];
+
+			log_ledger(f);
+			if (metric_value(f->held) == atomic_load(&f->left))
+				continue;
+			balances = false;
+			log_error("the ledger does not balance; please report this",
+				  KV_S("pipeline", f->pipeline), KV_S("output", f->output));
+		}
+	}
+	return balances;
+}
+
+/* Stopping */
+
+static void stop_loop(struct agent *a)
+{
+	loop_timer_del(a->loop, &a->drain);
+	loop_stop(a->loop);
+}
+
+static bool is_drained(struct agent *a)
+{
+	for (size_t i = 0; i < a->plan->noutputs; i++)
+		if (!output_is_drained(&a->outputs[i]))
+			return false;
+	for (size_t i = 0; i < a->ninputs_open; i++)
+		if (a->inputs[i].ops && !a->inputs[i].ops->is_idle(&a->inputs[i]))
+			return false;
+	return true;
+}
+
+static void on_drain(struct timer *t)
+{
+	struct agent *a = container_of(t, struct agent, drain);
+
+	if (is_drained(a)) {
+		stop_loop(a);
+		return;
+	}
+	if (loop_now_ns(a->loop) >= a->deadline_ns) {
+		log_warn("shutdown timeout is over; what is not delivered stays with its source "
+			 "where that can be read again, and is counted");
+		stop_loop(a);
+		return;
+	}
+	loop_timer_in(a->loop, t, DRAIN_CHECK_NS, on_drain);
+}
+
+static void begin_stop(struct agent *a)
+{
+	if (a->is_stopping) { /* told twice: now */
+		a->deadline_ns = 0;
+		return;
+	}
+	a->is_stopping = true;
+	a->is_ready = false;
+	log_info("stopping: delivering what was accepted",
+		 KV_D("timeout_s", (double)a->plan->shutdown_timeout_ns / 1e9));
+	for (size_t i = 0; i < a->ninputs_open; i++)
+		if (a->inputs[i].ops)
+			a->inputs[i].ops->stop(&a->inputs[i]);
+	for (uint32_t i = 0; i < a->nlanes; i++)
+		lane_stop(a->lanes[i]);
+	a->lanes_started = false;
+	for (size_t i = 0; i < a->plan->noutputs; i++)
+		output_flush(&a->outputs[i]);
+	a->deadline_ns = clock_mono_ns() + a->plan->shutdown_timeout_ns;
+	loop_timer_in(a->loop, &a->drain, 0, on_drain);
+}
+
+static void on_signal(struct io *io, uint32_t events)
+{
+	struct agent *a = container_of(io, struct agent, signals);
+	struct signalfd_siginfo info;
+
+	(void)events;
+	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
+		if (info.ssi_signo == SIGHUP)
+			log_warn("SIGHUP: reloading is not supported yet; restart to apply changes");
+		else
+			begin_stop(a);
+	}
+}
+
+static int watch_signals(struct agent *a, struct err *err)
+{
+	sigset_t set;
+	int fd;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before threads: they inherit it */
+	signal(SIGPIPE, SIG_IGN);
+	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot watch signals");
+	loop_io_add(a->loop, &a->signals, fd, EPOLLIN, on_signal);
+	return 0;
+}
+
+/* Gives memory back when nothing flows. */
+static void on_housekeeping(struct timer *t)
+{
+	struct agent *a = container_of(t, struct agent, housekeeping);
+	int64_t records = 0;
+
+	for (size_t i = 0; i < a->ninputs_open; i++)
+		if (a->inputs[i].records)
+			records += metric_value(a->inputs[i].records);
+	if (records == a->records_seen) {
+		chunk_trim();
+		malloc_trim(0);
+	}
+	a->records_seen = records;
+	loop_timer_in(a->loop, t, HOUSEKEEPING_NS, on_housekeeping);
+}
+
+static void on_scrape(void *ctx)
+{
+	struct agent *a = ctx;
+
+	for (size_t i = 0; i < a->plan->npipelines; i++) {
+		struct pipe_run *p = &a->pipes[i];
+
+		metric_set(p->budget_used,
+			   p->budget.total_bytes - atomic_load(&p->budget.free_bytes));
+	}
+}
+
+static void start_all(struct agent *a)
+{
+	for (size_t i = 0; i < a->plan->noutputs; i++)
+		output_start(&a->outputs[i]);
+	for (uint32_t i = 0; i < a->nlanes; i++)
+		lane_start(a->lanes[i]);
+	for (size_t i = 0; i < a->ninputs_open; i++)
+		if (a->inputs[i].ops)
+			a->inputs[i].ops->start(&a->inputs[i]);
+	loop_timer_in(a->loop, &a->housekeeping, HOUSEKEEPING_NS, on_housekeeping);
+	a->is_ready = true;
+	metric_set(metric_get(METRIC_BUILD_INFO, "version", TAILRACE_VERSION, NULL), 1);
+	log_info("started", KV_S("version", TAILRACE_VERSION), KV_I("threads", a->plan->threads),
+		 KV_I("inputs", a->plan->ninputs), KV_I("outputs", a->plan->noutputs),
+		 KV_I("pipelines", a->plan->npipelines));
+}
+
+static void end_all(struct agent *a)
+{
+	for (size_t i = 0; i < a->plan->noutputs; i++)
+		output_stop(&a->outputs[i]);
+	loop_timer_del(a->loop, &a->housekeeping);
+	loop_io_del(a->loop, &a->signals);
+	close(a->signals.fd);
+	/* Acks that the outputs posted last. */
+	loop_once(a->loop, 0);
+	loop_once(a->loop, 0);
+}
+
+int agent_run(const struct plan *plan, struct err *err)
+{
+	struct agent a = { .plan = plan, .signals.fd = -1 };
+	bool balances = true;
+	int rc;
+
+	harden();
+	a.loop = loop_new("tailrace");
+	rc = watch_signals(&a, err);
+	if (rc == 0)
+		rc = agent_build(&a, err);
+	if (rc == 0 && plan->admin.scheme)
+		rc = admin_new(a.loop, &plan->admin, &a.is_ready, on_scrape, &a, &a.admin, err);
+	if (rc == 0) {
+		start_all(&a);
+		loop_run(a.loop);
+		end_all(&a);
+		balances = ledger_balances(&a);
+	}
+	agent_free(&a);
+	return rc < 0 || !balances ? 1 : 0;
+}
+
+int agent_check(const struct plan *plan, struct err *err)
+{
+	for (size_t i = 0; i < plan->npipelines; i++) {
+		struct chain_conf conf = { .pipeline = plan->pipelines[i].name,
+					   .stages = plan->pipelines[i].stages,
+					   .max_streams = 16 };
+		struct chain *chain;
+		int rc = chain_open(&conf, &chain, err);
+
+		if (rc < 0)
+			return rc;
+		chain_close(chain);
+	}
+	return 0;
+}

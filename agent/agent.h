@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The running agent: builds threads and wiring from a plan, runs until it is told to stop, drains. */
+#ifndef AGENT_AGENT_H
+#define AGENT_AGENT_H
+
+#include "inputs/input.h"
+#include "lib/conf.h"
+#include "outputs/output.h"
+
+/* What the configuration says, names resolved. Borrowed by the agent for its whole life. */
+struct plan_input {
+	const char *name;
+	const struct input_ops *ops;
+	const void *conf;
+};
+
+struct plan_output {
+	const char *name;
+	const struct output_ops *ops;
+	const void *conf;
+	bool is_blocking; /* when_full: block */
+};
+
+struct plan_pipeline {
+	const char *name;
+	size_t nfrom, nto;
+	const size_t *from; /* indices into inputs; an input feeds one pipeline */
+	const size_t *to;   /* indices into outputs */
+	const struct conf_stages *stages;
+	size_t max_streams;
+};
+
+struct plan {
+	unsigned threads;
+	size_t memory_bytes;       /* of the whole process; about half is for data */
+	const char *state_dir;
+	const char *hostname;
+	struct conf_addr admin;    /* scheme 0: none */
+	int64_t shutdown_timeout_ns;
+	size_t ninputs, noutputs, npipelines;
+	const struct plan_input *inputs;
+	const struct plan_output *outputs;
+	const struct plan_pipeline *pipelines;
+};
+
+/* Runs until SIGTERM or SIGINT and a drain. Returns the exit code: 0; 1 when it could not start
+ * (err says why). */
+int agent_run(const struct plan *plan, struct err *err);
+
+/* Opens everything that can fail without touching sockets or state: stages, patterns. */
+int agent_check(const struct plan *plan, struct err *err);
+
+#endif

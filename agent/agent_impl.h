@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent's insides, shared by agent.c (life) and agent_build.c (wiring). */
+#ifndef AGENT_AGENT_IMPL_H
+#define AGENT_AGENT_IMPL_H
+
+#include "agent/agent.h"
+#include "inputs/intake.h"
+#include "lib/loop.h"
+#include "outputs/output_run.h"
+#include "pipeline/chain.h"
+#include "pipeline/lane.h"
+
+struct admin;
+
+struct pipe_run {
+	const struct plan_pipeline *plan;
+	struct budget budget;
+	struct sink *sinks;   /* one per output */
+	struct flow **flows;
+	struct intake intake;
+	struct metric *budget_total, *budget_used;
+};
+
+struct agent {
+	const struct plan *plan;
+	struct loop *loop; /* the I/O thread = the main thread */
+	struct output *outputs;
+	struct budget *drop_budgets; /* per output; used by those that drop */
+	struct lane **lanes;
+	uint32_t nlanes;
+	struct pipe_run *pipes;
+	struct input *inputs;
+	size_t ninputs_open, noutputs_open, npipes_built;
+	bool lanes_started, outputs_started;
+	bool is_ready, is_stopping;
+	int64_t deadline_ns;
+	struct admin *admin;
+	struct io signals;
+	struct timer drain, housekeeping;
+	int64_t records_seen; /* by the last housekeeping */
+};
+
+/* Outputs, pipelines, lanes, inputs: made and opened, nothing started. */
+int agent_build(struct agent *a, struct err *err);
+void agent_free(struct agent *a);
+
+#endif

@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Counting down what is unsettled, and the in-order prefix of one source. */
+#include "lib/check.h"
+#include "lib/mem.h"
+#include "pipeline/ack.h"
+
+void ack_init(struct ack *a, struct loop *loop, void (*settled)(struct ack *))
+{
+	*a = (struct ack){ .loop = loop, .settled = settled };
+	atomic_init(&a->refs, 1);
+}
+
+void ack_get(struct ack *a)
+{
+	atomic_fetch_add_explicit(&a->refs, 1, memory_order_relaxed);
+}
+
+static void run_settled(struct mail *m)
+{
+	struct ack *a = container_of(m, struct ack, mail);
+
+	a->settled(a);
+}
+
+void ack_put(struct ack *a)
+{
+	struct ack_link *link;
+
+	if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	link = TAKE(a->links);
+	if (a->settled && a->loop)
+		loop_post(a->loop, &a->mail, run_settled);
+	else if (a->settled)
+		a->settled(a);
+	while (link) {
+		struct ack_link *next = link->next;
+
+		ack_put(link->ack);
+		mem_free(link);
+		link = next;
+	}
+}
+
+void ack_carry(struct ack *a, struct ack *held)
+{
+	struct ack_link *link = mem_alloc(sizeof(*link));
+
+	link->ack = held;
+	link->next = a->links;
+	a->links = link;
+}
+
+static void free_internal(struct ack *a)
+{
+	mem_free(a);
+}
+
+struct ack *ack_new_internal(void)
+{
+	struct ack *a = mem_zalloc(sizeof(*a));
+
+	ack_init(a, NULL, free_internal);
+	return a;
+}
+
+void ack_line_add(struct ack_line *line, struct ack *a)
+{
+	a->next_in_line = NULL;
+	a->is_settled = false;
+	if (line->last)
+		line->last->next_in_line = a;
+	else
+		line->first = a;
+	line->last = a;
+	line->outstanding++;
+}
+
+struct ack *ack_line_settle(struct ack_line *line, struct ack *a)
+{
+	struct ack *prefix = line->first, *tail = NULL;
+
+	CHECK(!a->is_settled);
+	a->is_settled = true;
+	line->ahead_bytes += a->bytes;
+	while (line->first && line->first->is_settled) {
+		tail = line->first;
+		line->ahead_bytes -= tail->bytes;
+		line->outstanding--;
+		line->first = tail->next_in_line;
+	}
+	if (!line->first)
+		line->last = NULL;
+	if (!tail)
+		return NULL;
+	tail->next_in_line = NULL;
+	return prefix;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Making, filling and freeing batches. */
+#include "lib/check.h"
+#include "lib/mem.h"
+#include "pipeline/batch.h"
+#include "pipeline/budget.h"
+#include "pipeline/labels.h"
+
+#define ATTRS_MAX 1000
+#define RECS_FIRST 16
+
+/* Batch and arena start in one chunk: a lone line costs one small allocation. Large ones get a whole
+ * recycled chunk, with the record array in a chunk of its own (it grows while text is read). */
+struct batch *batch_new(struct budget *budget, struct source *source, size_t bytes, bool force)
+{
+	struct batch *b;
+	size_t want = bytes + 512;
+
+	if (budget && !force && !budget_take(budget, want))
+		return NULL;
+	if (budget && force)
+		budget_force(budget, want);
+	b = mem_zalloc(sizeof(*b));
+	b->magic = BATCH_MAGIC;
+	b->source = source;
+	b->budget = budget;
+	b->charged_bytes = want;
+	arena_room(&b->arena, bytes);
+	return b;
+}
+
+void batch_free(struct batch *b)
+{
+	if (!b)
+		return;
+	CHECK_OBJ(b, BATCH_MAGIC);
+	if (b->budget)
+		budget_give(b->budget, b->charged_bytes);
+	arena_fini(&b->arena);
+	b->magic = 0;
+	mem_free(b);
+}
+
+void batch_recharge(struct batch *b)
+{
+	size_t now = b->arena.bytes + sizeof(*b);
+
+	if (b->budget && now > b->charged_bytes)
+		budget_force(b->budget, now - b->charged_bytes);
+	else if (b->budget)
+		budget_give(b->budget, b->charged_bytes - now);
+	b->charged_bytes = now;
+}
+
+void batch_reserve(struct batch *b, uint32_t n)
+{
+	uint32_t cap = b->cap ? b->cap : RECS_FIRST;
+	struct rec *recs;
+
+	if (b->cap - b->nrecs >= n && b->cap)
+		return;
+	while (cap < b->nrecs + n)
+		cap *= 2;
+	recs = arena_alloc(&b->arena, cap * sizeof(*recs));
+	if (b->nrecs)
+		memcpy(recs, b->recs, b->nrecs * sizeof(*recs));
+	b->recs = recs;
+	b->cap = cap;
+}
+
+struct rec *batch_add(struct batch *b)
+{
+	struct rec *r;
+
+	if (b->nrecs == b->cap)
+		batch_reserve(b, 1);
+	r = &b->recs[b->nrecs++];
+	*r = (struct rec){ .severity = SEVERITY_NONE, .facility = FACILITY_NONE };
+	return r;
+}
+
+struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
+		      enum attr_type type, struct str value)
+{
+	struct attr *a;
+
+	if (r->nattrs == r->attrs_cap) {
+		uint16_t cap = (uint16_t)(r->attrs_cap ? 2 * r->attrs_cap : 8);
+		struct attr *attrs;
+
+		if (r->nattrs >= ATTRS_MAX)
+			return NULL;
+		attrs = arena_alloc(&b->arena, cap * sizeof(*attrs));
+		if (r->nattrs)
+			memcpy(attrs, r->attrs, r->nattrs * sizeof(*attrs));
+		r->attrs = attrs;
+		r->attrs_cap = cap;
+	}
+	a = &r->attrs[r->nattrs++];
+	*a = (struct attr){ value.p, (uint32_t)value.n, key, (uint8_t)kind, (uint8_t)type };
+	return a;
+}
+
+struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
+			     struct str value)
+{
+	uint16_t n = (uint16_t)(name.n > LABEL_NAME_MAX ? LABEL_NAME_MAX : name.n);
+	char *p = arena_bytes(&b->arena, n + sizeof(n) + value.n);
+
+	memcpy(p, name.p, n);
+	memcpy(p + n, &n, sizeof(n));
+	p += n + sizeof(n);
+	if (value.n)
+		memcpy(p, value.p, value.n);
+	return rec_attr(b, r, KEY_INLINE, kind, ATTR_STRING, str_make(p, value.n));
+}
+
+bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct attr *ret)
+{
+	struct str value;
+
+	for (const struct attr *a = r->attrs + r->nattrs; a-- > r->attrs;) {
+		if (a->kind == ATTR_GONE)
+			continue;
+		if (a->key == key || (a->key == KEY_INLINE && str_eq(attr_name(a), key_name(key)))) {
+			*ret = *a;
+			return true;
+		}
+	}
+	if (!b->labels)
+		return false;
+	value = labels_get(b->labels, key_name(key));
+	if (!value.p)
+		return false;
+	*ret = (struct attr){ value.p, (uint32_t)value.n, key, ATTR_EXTRACTED, ATTR_STRING };
+	return true;
+}
+
+bool rec_get_str(const struct batch *b, const struct rec *r, uint16_t key, struct str *ret)
+{
+	struct attr a;
+
+	if (!rec_get(b, r, key, &a) || a.type == ATTR_NULL)
+		return false;
+	*ret = attr_value(&a);
+	return true;
+}

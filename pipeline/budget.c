@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Credits: one atomic counter, and a list of those who were refused. */
+#include "lib/check.h"
+#include "pipeline/budget.h"
+
+void budget_init(struct budget *b, int64_t total_bytes)
+{
+	*b = (struct budget){ .total_bytes = total_bytes };
+	atomic_init(&b->free_bytes, total_bytes);
+	pthread_mutex_init(&b->lock, NULL);
+}
+
+void budget_fini(struct budget *b)
+{
+	CHECK(!b->waiters);
+	pthread_mutex_destroy(&b->lock);
+}
+
+bool budget_take(struct budget *b, size_t n)
+{
+	int64_t free_bytes = atomic_load_explicit(&b->free_bytes, memory_order_relaxed);
+
+	do {
+		/* What is larger than the whole budget is let in alone, or it would wait for ever. */
+		if (free_bytes < (int64_t)n && free_bytes < b->total_bytes)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(&b->free_bytes, &free_bytes,
+							free_bytes - (int64_t)n,
+							memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+void budget_force(struct budget *b, size_t n)
+{
+	atomic_fetch_sub_explicit(&b->free_bytes, (int64_t)n, memory_order_relaxed);
+}
+
+static void run_resume(struct mail *m)
+{
+	struct budget_waiter *w = container_of(m, struct budget_waiter, mail);
+
+	w->resume(w);
+}
+
+static void wake_waiters(struct budget *b)
+{
+	struct budget_waiter *w, *next;
+
+	pthread_mutex_lock(&b->lock);
+	w = TAKE(b->waiters);
+	atomic_store(&b->has_waiters, false);
+	for (; w; w = next) {
+		next = w->next; /* from the post on, w belongs to its loop */
+		w->next = NULL;
+		w->is_waiting = false;
+		loop_post(w->loop, &w->mail, run_resume);
+	}
+	pthread_mutex_unlock(&b->lock);
+}
+
+static bool has_room(const struct budget *b)
+{
+	return atomic_load(&((struct budget *)(uintptr_t)b)->free_bytes) >= b->total_bytes / 4;
+}
+
+void budget_give(struct budget *b, size_t n)
+{
+	atomic_fetch_add(&b->free_bytes, (int64_t)n);
+	if (atomic_load(&b->has_waiters) && has_room(b))
+		wake_waiters(b);
+}
+
+void budget_wait(struct budget *b, struct budget_waiter *w)
+{
+	pthread_mutex_lock(&b->lock);
+	if (!w->is_waiting) {
+		w->is_waiting = true;
+		w->next = b->waiters;
+		b->waiters = w;
+	}
+	atomic_store(&b->has_waiters, true);
+	pthread_mutex_unlock(&b->lock);
+	/* Credit that came back between the refusal and the registration. */
+	if (has_room(b))
+		wake_waiters(b);
+}
+
+void budget_forget(struct budget *b, struct budget_waiter *w)
+{
+	pthread_mutex_lock(&b->lock);
+	for (struct budget_waiter **at = &b->waiters; *at; at = &(*at)->next) {
+		if (*at == w) {
+			*at = w->next;
+			break;
+		}
+	}
+	w->is_waiting = false;
+	pthread_mutex_unlock(&b->lock);
+}
+
+bool budget_is_short(const struct budget *b)
+{
+	return atomic_load(&((struct budget *)(uintptr_t)b)->free_bytes) < b->total_bytes / 8;
+}

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A batch's way through a pipeline: made clean, staged, compacted, stamped uniquely, encoded once per
+ * output. Everything here is paid per batch, except the two short loops over records. */
+#include "lib/check.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/utf8.h"
+#include "pipeline/ack.h"
+#include "pipeline/block.h"
+#include "pipeline/budget.h"
+#include "pipeline/chain.h"
+#include "pipeline/labels.h"
+#include "pipeline/pattern.h"
+
+#define CHAIN_MAGIC 0xc4a17u
+#define BLOCK_CHARGE_MIN 1024 /* bounds the number of blocks by the budget */
+
+struct chain {
+	unsigned magic;
+	struct chain_conf conf;
+	struct stage *stages;
+	struct label_table *labels;
+	const struct labels *overflow; /* when even a source's own labels find no room */
+	struct pattern_scratch *scratch;
+	struct arena encode_arena;
+	unsigned depth; /* chain_run and chain_emit under way */
+	struct metric *streams, *label_overflow, *bad_utf8;
+};
+
+/* What stages may use */
+
+struct pattern_scratch *chain_scratch(struct chain *c)
+{
+	return c->scratch;
+}
+
+struct label_table *chain_labels(struct chain *c)
+{
+	return c->labels;
+}
+
+const char *chain_pipeline(const struct chain *c)
+{
+	return c->conf.pipeline;
+}
+
+struct loop *chain_loop(struct chain *c)
+{
+	return c->conf.loop;
+}
+
+bool chain_is_short(struct chain *c)
+{
+	return c->conf.budget && budget_is_short(c->conf.budget);
+}
+
+void chain_charge(struct chain *c, int64_t bytes)
+{
+	if (!c->conf.budget)
+		return;
+	if (bytes > 0)
+		budget_force(c->conf.budget, (size_t)bytes);
+	else
+		budget_give(c->conf.budget, (size_t)-bytes);
+}
+
+void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
+		      size_t n)
+{
+	const struct labels *l = labels_with(c->labels, rec_labels(b, r), changes, n);
+
+	if (l) {
+		r->labels = l;
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].value.p)
+			rec_attr_inline(b, r, changes[i].name, ATTR_META, changes[i].value);
+	r->flags |= REC_LABELS_FULL;
+	metric_add(c->label_overflow, 1);
+}
+
+void chain_count_drop(struct chain *c, const char *reason, uint64_t n)
+{
+	metric_add(metric_get(METRIC_STAGE_DROPPED, "pipeline", c->conf.pipeline, "reason", reason,
+			      NULL),
+		   (int64_t)n);
+}
+
+void chain_joined(struct chain *c, uint64_t n)
+{
+	for (size_t i = 0; i < c->conf.nsinks; i++)
+		flow_joined(c->conf.sinks[i].flow, n);
+}
+
+/* Stage lists */
+
+int stages_open(struct chain *c, struct stage *parent, const struct conf_stages *list,
+		struct stage **ret, struct err *err)
+{
+	struct stage **at = ret;
+	int rc;
+
+	*ret = NULL;
+	for (size_t i = 0; list && i < list->n; i++) {
+		const struct stage_ops *ops = list->items[i].plugin->ops;
+		struct stage *s = mem_zalloc(sizeof(*s));
+
+		s->magic = STAGE_MAGIC;
+		s->ops = ops;
+		s->conf = list->items[i].conf;
+		s->state = mem_zalloc(ops->state_size);
+		s->chain = c;
+		s->parent = parent;
+		*at = s;
+		at = &s->next;
+		rc = ops->open ? ops->open(s, err) : 0;
+		if (rc < 0) {
+			const struct conf_node *node = list->items[i].node;
+
+			if (node && node->file && err && !err->where[0])
+				err_where(err, "%s:%u:%u", node->file, node->line, node->col);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+void stages_close(struct stage *list)
+{
+	while (list) {
+		struct stage *next = list->next;
+
+		CHECK_OBJ(list, STAGE_MAGIC);
+		if (list->ops->close)
+			list->ops->close(list);
+		mem_free(list->state);
+		mem_free(list);
+		list = next;
+	}
+}
+
+void stages_run(struct stage *list, struct batch *b)
+{
+	for (; list; list = list->next)
+		list->ops->run(list, b);
+}
+
+void stages_flush(struct stage *list, struct source *source)
+{
+	for (; list; list = list->next)
+		if (list->ops->flush)
+			list->ops->flush(list, source);
+}
+
+/* Opening and closing */
+
+int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *err)
+{
+	struct chain *c = mem_zalloc(sizeof(*c));
+	struct label overflow = { STR("overflow"), STR("true") };
+	int rc;
+
+	c->magic = CHAIN_MAGIC;
+	c->conf = *conf;
+	c->labels = label_table_new(conf->max_streams);
+	c->overflow = labels_intern(c->labels, &overflow, 1);
+	labels_pin(c->overflow);
+	c->scratch = pattern_scratch_new();
+	c->streams = metric_get(METRIC_STREAMS, "pipeline", conf->pipeline, NULL);
+	c->label_overflow = metric_get(METRIC_LABEL_OVERFLOW, "pipeline", conf->pipeline, NULL);
+	rc = stages_open(c, NULL, conf->stages, &c->stages, err);
+	if (rc < 0) {
+		chain_close(c);
+		return rc;
+	}
+	*ret = c;
+	return 0;
+}
+
+void chain_close(struct chain *c)
+{
+	if (!c)
+		return;
+	CHECK_OBJ(c, CHAIN_MAGIC);
+	stages_close(c->stages);
+	label_table_free(c->labels);
+	pattern_scratch_free(c->scratch);
+	arena_fini(&c->encode_arena);
+	mem_free(c);
+}
+
+/* The way of a batch */
+
+static struct str repaired(struct batch *b, struct str s)
+{
+	char *out = arena_bytes(&b->arena, utf8_repaired_size(s));
+
+	return utf8_repair(s, out);
+}
+
+/* Before any stage: patterns match bytes and rely on valid UTF-8, and Loki wants it. */
+static void make_clean(struct batch *b)
+{
+	BATCH_FOR(b, r) {
+		if (!utf8_is_valid(r->line)) {
+			r->line = repaired(b, r->line);
+			r->flags |= REC_BAD_UTF8;
+		}
+		for (unsigned i = 0; i < r->nattrs; i++) {
+			struct attr *a = &r->attrs[i];
+			struct str value = attr_value(a);
+
+			if (utf8_is_valid(value))
+				continue;
+			if (a->key == KEY_INLINE) { /* the name stands in front of the value */
+				struct str name = attr_name(a);
+				enum attr_kind kind = a->kind;
+
+				a->kind = ATTR_GONE;
+				rec_attr_inline(b, r, name, kind, repaired(b, value));
+			} else {
+				value = repaired(b, value);
+				a->p = value.p;
+				a->n = (uint32_t)value.n;
+			}
+			r->flags |= REC_BAD_UTF8;
+		}
+	}
+}
+
+/* Closes the gaps that dropped and held records left; counts the dropped ones. */
+static void compact(struct chain *c, struct batch *b)
+{
+	uint32_t kept = 0, dropped = 0;
+
+	for (uint32_t i = 0; i < b->nrecs; i++) {
+		struct rec *r = &b->recs[i];
+
+		if (r->flags & REC_DROP) {
+			dropped++;
+			continue;
+		}
+		if (r->flags & REC_HELD)
+			continue;
+		if (kept != i)
+			b->recs[kept] = *r;
+		kept++;
+	}
+	b->nrecs = kept;
+	for (size_t i = 0; dropped && i < c->conf.nsinks; i++)
+		flow_filtered(c->conf.sinks[i].flow, dropped);
+}
+
+static void stamp(struct batch *b)
+{
+	struct uniq *u = &b->source->uniq;
+
+	for (uint32_t i = 0; i < b->nrecs; i++)
+		b->recs[i].time_ns = uniq_next(u, b->recs[i].time_ns);
+}
+
+static void give_to_sink(struct chain *c, struct sink *sink, struct batch *b)
+{
+	struct block *block = sink->encode(sink->ctx, b, &c->encode_arena);
+	struct budget *budget = sink->is_blocking ? c->conf.budget : sink->budget;
+	size_t size;
+
+	CHECK(block);
+	size = block_size(block);
+	if (size < BLOCK_CHARGE_MIN)
+		size = BLOCK_CHARGE_MIN;
+	block->flow = sink->flow;
+	block->is_urgent = b->is_urgent;
+	if (sink->is_blocking) {
+		if (budget)
+			budget_force(budget, size);
+		block->ack = b->ack;
+		if (b->ack)
+			ack_get(b->ack);
+	} else if (budget && !budget_take(budget, size)) {
+		flow_dropped(sink->flow, "output_full", block->nrecs);
+		block_end(block, block->nruns);
+		return;
+	}
+	block->budget = budget;
+	block->charged_bytes = budget ? size : 0;
+	sink->submit(sink->ctx, c->conf.lane, block);
+}
+
+static void finish(struct chain *c, struct batch *b)
+{
+	compact(c, b);
+	stamp(b);
+	if (b->ack)
+		b->ack->uniq_after = b->source->uniq;
+	if (b->nrecs) {
+		for (size_t i = 0; i < c->conf.nsinks; i++)
+			give_to_sink(c, &c->conf.sinks[i], b);
+		arena_fini(&c->encode_arena);
+	}
+	ack_put(TAKE(b->ack));
+	batch_free(b);
+}
+
+/* Label sets may be thrown out only when no batch points at them. */
+static void leave(struct chain *c)
+{
+	if (--c->depth)
+		return;
+	label_table_sweep(c->labels);
+	metric_set(c->streams, (int64_t)label_table_size(c->labels));
+}
+
+void chain_run(struct chain *c, struct batch *b)
+{
+	CHECK_OBJ(c, CHAIN_MAGIC);
+	CHECK_OBJ(b, BATCH_MAGIC);
+	c->depth++;
+	b->labels = labels_intern(c->labels, b->source->labels, b->source->nlabels);
+	if (!b->labels) {
+		b->labels = c->overflow;
+		metric_add(c->label_overflow, b->nrecs);
+	}
+	make_clean(b);
+	stages_run(c->stages, b);
+	finish(c, b);
+	leave(c);
+}
+
+void chain_flush(struct chain *c, struct source *source)
+{
+	c->depth++;
+	stages_flush(c->stages, source);
+	leave(c);
+}
+
+/* Batches that stages make */
+
+struct batch *chain_emit_batch(struct chain *c, struct source *source, size_t bytes)
+{
+	struct batch *b = batch_new(c->conf.budget, source, bytes, true);
+
+	b->ack = ack_new_internal();
+	b->labels = labels_intern(c->labels, source->labels, source->nlabels);
+	if (!b->labels)
+		b->labels = c->overflow;
+	return b;
+}
+
+void chain_emit(struct stage *s, struct batch *b)
+{
+	struct chain *c = s->chain;
+
+	c->depth++;
+	for (; s; s = s->parent)
+		stages_run(s->next, b);
+	finish(c, b);
+	leave(c);
+}

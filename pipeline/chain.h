@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One pipeline on one lane: its stages, label table and match data, and where its records go. A
+ * chain is used by its lane's thread only. */
+#ifndef PIPELINE_CHAIN_H
+#define PIPELINE_CHAIN_H
+
+#include "pipeline/stage.h"
+
+struct chain;
+struct flow;
+struct block;
+
+/* Where finished batches go: an output, seen from the pipeline. */
+struct sink {
+	void *ctx;
+	struct flow *flow;
+	bool is_blocking;
+	/* Encodes the records of b; NULL only when there are none. */
+	struct block *(*encode)(void *ctx, const struct batch *b, struct arena *scratch);
+	/* Takes the block over (charged, with its ack). */
+	void (*submit)(void *ctx, uint32_t lane, struct block *block);
+	struct budget *budget; /* of a sink that drops when it is full; else NULL */
+};
+
+struct chain_conf {
+	const char *pipeline;
+	const struct conf_stages *stages;
+	struct sink *sinks; /* shared by all lanes; outlive the chain */
+	size_t nsinks;
+	struct budget *budget;
+	struct loop *loop;
+	uint32_t lane;
+	size_t max_streams;
+};
+
+/* 0, or negative with err. */
+int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *err);
+/* Stages must have been flushed. */
+void chain_close(struct chain *c);
+
+/* Takes the batch through the stages to the sinks and frees it. */
+void chain_run(struct chain *c, struct batch *b);
+/* Makes stages emit what they hold for the source (NULL: for all). */
+void chain_flush(struct chain *c, struct source *source);
+
+#endif

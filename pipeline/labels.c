@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Interning label sets: a hash table of sets by content, and one of steps (set + changes -> set), so
+ * that the usual case is one look-up without sorting or rendering. */
+#include "lib/buf.h"
+#include "lib/check.h"
+#include "lib/mem.h"
+#include "lib/utf8.h"
+#include "pipeline/labels.h"
+
+#define BUCKETS 1024
+#define IDLE_EPOCHS 4096 /* batches a set may be unused before it can be thrown out */
+#define STEP_CHANGES_MAX 16
+
+/* base with these changes is `result`. Keeps its own copy of the values. */
+struct step {
+	struct step *next;
+	uint64_t hash;
+	const struct labels *base, *result;
+	uint32_t n;
+	struct label changes[];
+};
+
+struct label_table {
+	size_t max_sets, nsets, nsteps;
+	uint64_t epoch;
+	struct labels *sets[BUCKETS];
+	struct step *steps[BUCKETS];
+};
+
+struct label_table *label_table_new(size_t max_sets)
+{
+	struct label_table *t = mem_zalloc(sizeof(*t));
+
+	t->max_sets = max_sets ? max_sets : 1;
+	return t;
+}
+
+static void forget_steps(struct label_table *t)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (t->steps[i]) {
+			struct step *s = t->steps[i];
+
+			t->steps[i] = s->next;
+			mem_free(s);
+		}
+	}
+	t->nsteps = 0;
+}
+
+void label_table_free(struct label_table *t)
+{
+	if (!t)
+		return;
+	forget_steps(t);
+	for (size_t i = 0; i < BUCKETS; i++) {
+		while (t->sets[i]) {
+			struct labels *l = t->sets[i];
+
+			t->sets[i] = l->next;
+			mem_free(l);
+		}
+	}
+	mem_free(t);
+}
+
+size_t label_table_size(const struct label_table *t)
+{
+	return t->nsets;
+}
+
+void labels_pin(const struct labels *l)
+{
+	((struct labels *)(uintptr_t)l)->pins++;
+}
+
+void labels_unpin(const struct labels *l)
+{
+	CHECK(l->pins);
+	((struct labels *)(uintptr_t)l)->pins--;
+}
+
+struct str labels_get(const struct labels *l, struct str name)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		if (str_eq(l->items[i].name, name))
+			return l->items[i].value;
+	return STR_NONE;
+}
+
+/* Go's strconv.Quote for printable text: what Loki's label parser reads back exactly. */
+static void put_quoted(struct buf *b, struct str s)
+{
+	buf_ch(b, '"');
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c == '"' || c == '\\') {
+			buf_ch(b, '\\');
+			buf_ch(b, (char)c);
+		} else if (c == '\n') {
+			buf_c(b, "\\n");
+		} else if (c == '\t') {
+			buf_c(b, "\\t");
+		} else if (c == '\r') {
+			buf_c(b, "\\r");
+		} else if (c < 0x20 || c == 0x7f) {
+			buf_printf(b, "\\x%02x", c);
+		} else {
+			buf_ch(b, (char)c);
+		}
+	}
+	buf_ch(b, '"');
+}
+
+static void render(struct buf *b, const struct label *items, size_t n)
+{
+	bool is_first = true;
+
+	buf_ch(b, '{');
+	for (size_t i = 0; i < n; i++) {
+		if (str_is(items[i].name, LABEL_TENANT))
+			continue;
+		if (!is_first)
+			buf_c(b, ", ");
+		is_first = false;
+		buf_str(b, items[i].name);
+		buf_ch(b, '=');
+		put_quoted(b, items[i].value);
+	}
+	buf_ch(b, '}');
+}
+
+static uint64_t content_hash(const struct label *items, size_t n)
+{
+	uint64_t h = 0x7a11;
+
+	for (size_t i = 0; i < n; i++)
+		h = str_hash(items[i].value, str_hash(items[i].name, h));
+	return h;
+}
+
+static bool is_same(const struct labels *l, const struct label *items, size_t n)
+{
+	if (l->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(l->items[i].name, items[i].name) ||
+		    !str_eq(l->items[i].value, items[i].value))
+			return false;
+	return true;
+}
+
+static struct labels *make(const struct label *items, size_t n, uint64_t hash)
+{
+	struct buf text = BUF_INIT;
+	struct labels *l;
+	size_t bytes = 0;
+	char *p;
+
+	render(&text, items, n);
+	for (size_t i = 0; i < n; i++)
+		bytes += items[i].name.n + items[i].value.n;
+	l = mem_zalloc(sizeof(*l) + n * sizeof(struct label) + bytes + text.n);
+	l->hash = hash;
+	l->n = (uint32_t)n;
+	p = (char *)&l->items[n];
+	for (size_t i = 0; i < n; i++) {
+		l->items[i].name = str_make(p, items[i].name.n);
+		memcpy(p, items[i].name.p, items[i].name.n);
+		p += items[i].name.n;
+		l->items[i].value = str_make(p, items[i].value.n);
+		if (items[i].value.n)
+			memcpy(p, items[i].value.p, items[i].value.n);
+		p += items[i].value.n;
+		if (str_is(l->items[i].name, LABEL_TENANT))
+			l->tenant = l->items[i].value;
+	}
+	memcpy(p, text.p, text.n);
+	l->text = str_make(p, text.n);
+	buf_fini(&text);
+	return l;
+}
+
+/* Sorted, unique, clean items. */
+static const struct labels *intern_sorted(struct label_table *t, const struct label *items, size_t n)
+{
+	uint64_t hash = content_hash(items, n);
+	struct labels **bucket = &t->sets[hash % BUCKETS], *l;
+
+	for (l = *bucket; l; l = l->next) {
+		if (l->hash == hash && is_same(l, items, n)) {
+			l->used_at = t->epoch;
+			return l;
+		}
+	}
+	if (t->nsets >= t->max_sets)
+		return NULL;
+	l = make(items, n, hash);
+	l->used_at = t->epoch;
+	l->next = *bucket;
+	*bucket = l;
+	t->nsets++;
+	return l;
+}
+
+/* Inserts or replaces by name; value.p == NULL removes. Returns the new count. */
+static size_t put_sorted(struct label *items, size_t n, struct label item)
+{
+	size_t i = 0;
+	bool is_there;
+
+	while (i < n && str_cmp(items[i].name, item.name) < 0)
+		i++;
+	is_there = i < n && str_eq(items[i].name, item.name);
+	if (!item.value.p) {
+		if (!is_there)
+			return n;
+		memmove(&items[i], &items[i + 1], (n - i - 1) * sizeof(*items));
+		return n - 1;
+	}
+	if (!is_there) {
+		if (n == LABELS_MAX)
+			return n;
+		memmove(&items[i + 1], &items[i], (n - i) * sizeof(*items));
+		n++;
+	}
+	items[i] = item;
+	return n;
+}
+
+/* Repairs and cuts one value; scratch holds it if it had to change. */
+static struct str clean_value(struct str value, struct buf *scratch)
+{
+	size_t at = scratch->n, size;
+
+	if (value.n <= LABEL_VALUE_MAX && utf8_is_valid(value))
+		return value;
+	value = str_sub(value, 0, LABEL_VALUE_MAX);
+	size = utf8_repaired_size(value);
+	/* The caller reserved enough for all values, so earlier ones do not move. */
+	CHECK(buf_reserve(scratch, size));
+	value = utf8_repair(value, scratch->p + at);
+	scratch->n += size;
+	value.n = utf8_cut(value, LABEL_VALUE_MAX);
+	return value;
+}
+
+static const struct labels *apply(struct label_table *t, const struct labels *base,
+				  const struct label *changes, size_t nchanges)
+{
+	struct label items[LABELS_MAX];
+	struct buf scratch = BUF_INIT;
+	const struct labels *result;
+	size_t n = 0, room = 0;
+
+	for (size_t i = 0; i < nchanges; i++)
+		room += 3 * (changes[i].value.n < LABEL_VALUE_MAX ? changes[i].value.n :
+								    LABEL_VALUE_MAX);
+	buf_reserve(&scratch, room);
+	if (base) {
+		n = base->n < LABELS_MAX ? base->n : LABELS_MAX;
+		memcpy(items, base->items, n * sizeof(*items));
+	}
+	for (size_t i = 0; i < nchanges; i++) {
+		struct label item = changes[i];
+
+		if (item.name.n == 0)
+			continue;
+		if (item.value.p)
+			item.value = clean_value(item.value, &scratch);
+		n = put_sorted(items, n, item);
+	}
+	result = intern_sorted(t, items, n);
+	buf_fini(&scratch);
+	return result;
+}
+
+const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n)
+{
+	return apply(t, NULL, items, n);
+}
+
+static uint64_t step_hash(const struct labels *base, const struct label *changes, size_t n)
+{
+	uint64_t h = base->hash;
+
+	for (size_t i = 0; i < n; i++) /* names are few and fixed: their address is enough */
+		h = str_hash(changes[i].value, h ^ (uint64_t)(uintptr_t)changes[i].name.p);
+	return h;
+}
+
+static bool step_is(const struct step *s, const struct labels *base, const struct label *changes,
+		    size_t n)
+{
+	if (s->base != base || s->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (!str_eq(s->changes[i].name, changes[i].name) ||
+		    !str_eq(s->changes[i].value, changes[i].value) ||
+		    !s->changes[i].value.p != !changes[i].value.p)
+			return false;
+	return true;
+}
+
+static void remember(struct label_table *t, uint64_t hash, const struct labels *base,
+		     const struct label *changes, size_t n, const struct labels *result)
+{
+	size_t bytes = 0;
+	struct step *s;
+	char *p;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += changes[i].name.n + changes[i].value.n;
+	if (bytes > 4096)
+		return;
+	if (t->nsteps >= 4 * t->max_sets)
+		forget_steps(t);
+	s = mem_alloc(sizeof(*s) + n * sizeof(struct label) + bytes + 1);
+	*s = (struct step){ t->steps[hash % BUCKETS], hash, base, result, (uint32_t)n };
+	p = (char *)&s->changes[n];
+	for (size_t i = 0; i < n; i++) {
+		s->changes[i].name = str_make(p, changes[i].name.n);
+		memcpy(p, changes[i].name.p, changes[i].name.n);
+		p += changes[i].name.n;
+		s->changes[i].value = str_make(changes[i].value.p ? p : NULL, changes[i].value.n);
+		if (changes[i].value.n)
+			memcpy(p, changes[i].value.p, changes[i].value.n);
+		p += changes[i].value.n;
+	}
+	t->steps[hash % BUCKETS] = s;
+	t->nsteps++;
+}
+
+const struct labels *labels_with(struct label_table *t, const struct labels *base,
+				 const struct label *changes, size_t n)
+{
+	uint64_t hash = step_hash(base, changes, n);
+	const struct labels *result;
+
+	if (n <= STEP_CHANGES_MAX) {
+		for (struct step *s = t->steps[hash % BUCKETS]; s; s = s->next) {
+			if (s->hash == hash && step_is(s, base, changes, n)) {
+				((struct labels *)(uintptr_t)s->result)->used_at = t->epoch;
+				return s->result;
+			}
+		}
+	}
+	result = apply(t, base, changes, n);
+	if (result && n <= STEP_CHANGES_MAX)
+		remember(t, hash, base, changes, n, result);
+	return result;
+}
+
+void label_table_sweep(struct label_table *t)
+{
+	size_t before = t->nsets;
+
+	t->epoch++;
+	if (t->nsets < t->max_sets - t->max_sets / 8 || t->epoch % 64)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		for (struct labels **at = &t->sets[i]; *at;) {
+			struct labels *l = *at;
+
+			if (l->pins || l->used_at + IDLE_EPOCHS > t->epoch) {
+				at = &l->next;
+				continue;
+			}
+			*at = l->next;
+			mem_free(l);
+			t->nsets--;
+		}
+	}
+	if (t->nsets != before)
+		forget_steps(t); /* they point at sets */
+}
+
+bool label_name_is_valid(struct str name)
+{
+	if (name.n == 0 || name.n > LABEL_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		char c = name.p[i];
+		bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+
+		if (!is_letter && !(i && c >= '0' && c <= '9'))
+			return false;
+	}
+	return true;
+}
+
+struct str label_name_sanitise(struct str name, char *out)
+{
+	bool has_more = false;
+	size_t n = 0;
+
+	if (name.n && name.p[0] >= '0' && name.p[0] <= '9')
+		out[n++] = '_';
+	for (size_t i = 0; i < name.n && n < LABEL_NAME_MAX; i++) {
+		char c = name.p[i];
+		bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+			       (c >= '0' && c <= '9');
+
+		has_more |= is_fine;
+		out[n++] = is_fine ? c : '_';
+	}
+	if (!has_more)
+		return STR("key");
+	return str_make(out, n);
+}
