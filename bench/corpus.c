@@ -34,16 +34,17 @@ static unsigned between(struct rng *r, unsigned lo, unsigned hi)
 
 #define PICK(r, table) ((table)[below(r, (unsigned)(sizeof(table) / sizeof((table)[0])))])
 
-static const char *const services[] = {"checkout",  "billing", "search",    "gateway",
-				       "inventory", "mailer",  "scheduler", "profile"};
+static const char *const services[] = { "checkout",  "billing", "search",    "gateway",
+					"inventory", "mailer",  "scheduler", "profile" };
 /* Skewed as in production: most lines are info. */
-static const char *const levels[] = {"info", "info",  "info",  "info", "info",
-				     "info", "debug", "debug", "warn", "error"};
-static const char *const methods[] = {"GET", "GET", "GET", "POST", "PUT", "DELETE"};
-static const char *const resources[] = {"orders",   "users", "carts",
-					"invoices", "items", "sessions"};
-static const char *const statuses[] = {"200", "200", "200", "200", "201",
-				       "204", "304", "404", "500"};
+static const char *const levels[] = { "info", "info",  "info",  "info", "info",
+				      "info", "debug", "debug", "warn", "error" };
+static const char *const methods[] = { "GET", "GET", "GET", "POST", "PUT", "DELETE" };
+static const char *const resources[] = {
+	"orders", "users", "carts", "invoices", "items", "sessions"
+};
+static const char *const statuses[] = { "200", "200", "200", "200", "201",
+					"204", "304", "404", "500" };
 static const char *const messages[] = {
 	"request handled",
 	"order processed in background worker",
@@ -54,7 +55,7 @@ static const char *const messages[] = {
 	"payload accepted and queued for delivery",
 	"slow query, consider an index on this table",
 };
-static const char *const daemons[] = {"sshd", "systemd", "kernel", "nginx", "postfix", "cron"};
+static const char *const daemons[] = { "sshd", "systemd", "kernel", "nginx", "postfix", "cron" };
 static const char *const daemon_messages[] = {
 	"session opened for user deploy by uid 0, tty pts",
 	"worker process exited and was started again, slot",
@@ -89,6 +90,13 @@ static void put_chars(struct line *l, struct rng *r, const char *alphabet, unsig
 
 	while (n--)
 		put(l, "%c", alphabet[below(r, size)]);
+}
+
+/* A letter at least every eighth digit: no run of them may pass for a card number by chance. */
+static void put_hex(struct line *l, struct rng *r, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		put_chars(l, r, i % 8 == 7 ? "abcdef" : "0123456789abcdef", 1);
 }
 
 static void put_time(struct line *l, const char *fmt, uint64_t base_s, uint32_t i)
@@ -134,15 +142,15 @@ static void put_card(struct line *l, struct rng *r)
 
 static void put_secret(struct line *l, struct rng *r)
 {
-	static const char *const keys[] = {"password", "passwd", "secret", "api_key", "token"};
-	static const char *const before[SECRET_KINDS] = {" card ",
-							 " mail to ",
-							 " peer ",
-							 " Authorization: Bearer ",
-							 " Authorization: Basic ",
-							 NULL,
-							 " session ",
-							 " aws "};
+	static const char *const keys[] = { "password", "passwd", "secret", "api_key", "token" };
+	static const char *const before[SECRET_KINDS] = { " card ",
+							  " mail to ",
+							  " peer ",
+							  " Authorization: Bearer ",
+							  " Authorization: Basic ",
+							  NULL,
+							  " session ",
+							  " aws " };
 	struct corpus_line *m = l->meta;
 	unsigned kind = below(r, SECRET_KINDS);
 
@@ -198,9 +206,10 @@ static void make_app(struct line *l, struct rng *r, const struct corpus_options 
 	put_time(l, "ts=%Y-%m-%dT%H:%M:%S", o->base_time_s, i);
 	put(l, ".%03uZ level=%s svc=%s id=", i % 1000, PICK(r, levels), service);
 	put_id(l, r);
-	put(l, " trace=%016llx method=%s path=/v1/%s/%u status=%s took_ms=%u.%u ",
-	    (unsigned long long)next(r), PICK(r, methods), PICK(r, resources), below(r, 100000),
-	    PICK(r, statuses), below(r, 400), below(r, 10));
+	put(l, " trace=");
+	put_hex(l, r, 16);
+	put(l, " method=%s path=/v1/%s/%u status=%s took_ms=%u.%u ", PICK(r, methods),
+	    PICK(r, resources), below(r, 100000), PICK(r, statuses), below(r, 400), below(r, 10));
 	put(l, "msg=\"%s", PICK(r, messages));
 	if (o->kind == CORPUS_R && below(r, 100) < o->hit_percent)
 		put_secret(l, r);
@@ -215,7 +224,7 @@ static void make_syslog5424(struct line *l, struct rng *r, const struct corpus_o
 	put(l, ".%03u%03uZ node-%02u.example.net %s %u ID%u ", i % 1000, below(r, 1000),
 	    below(r, 24), PICK(r, services), between(r, 300, 32000), between(r, 1, 99));
 	put(l, "[meta@32473 request=\"");
-	put_chars(l, r, "0123456789abcdef", 32);
+	put_hex(l, r, 32);
 	put(l, "\" zone=\"eu-%u\" seq=\"%u\"] ", between(r, 1, 3), below(r, 1000000));
 	l->meta->msg_at = (uint16_t)l->n;
 	put(l, "id=");
@@ -234,7 +243,7 @@ static void make_syslog3164(struct line *l, struct rng *r, const struct corpus_o
 	put_id(l, r);
 	put(l, " %s %u, took %u.%u ms, requests ", PICK(r, daemon_messages), below(r, 1000),
 	    below(r, 400), below(r, 10));
-	put_chars(l, r, "0123456789abcdef", 32);
+	put_hex(l, r, 32);
 }
 
 static void make_json(struct line *l, struct rng *r, const struct corpus_options *o, uint32_t i)
@@ -255,7 +264,7 @@ static void make_json(struct line *l, struct rng *r, const struct corpus_options
 
 bool corpus_option(struct corpus_options *o, const char *arg, const char *value)
 {
-	static const char *const names[] = {"A", "S5", "S3", "J", "R"};
+	static const char *const names[] = { "A", "S5", "S3", "J", "R" };
 
 	if (!strcmp(arg, "--corpus")) {
 		for (unsigned i = 0; i < 5; i++) {
@@ -287,8 +296,8 @@ void corpus_init(struct corpus *c, const struct corpus_options *o)
 	for (uint32_t i = 0; i < CORPUS_PERIOD; i++) {
 		if (cap - used < CORPUS_LINE_MAX)
 			c->bytes = xrealloc(c->bytes, cap *= 2);
-		struct rng r = {o->seed * 0x2545f4914f6cdd1dULL + i};
-		struct line l = {.p = c->bytes + used, .meta = &c->lines[i]};
+		struct rng r = { o->seed * 0x2545f4914f6cdd1dULL + i };
+		struct line l = { .p = c->bytes + used, .meta = &c->lines[i] };
 		if (o->kind == CORPUS_S5)
 			make_syslog5424(&l, &r, o, i);
 		else if (o->kind == CORPUS_S3)

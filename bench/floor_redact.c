@@ -103,7 +103,7 @@ static void add(struct line *l, const uint8_t *start, const uint8_t *end)
 		if (end > last->end)
 			last->end = end;
 	} else if (l->n_matches < MATCHES_MAX) {
-		l->matches[l->n_matches++] = (struct match){start, end};
+		l->matches[l->n_matches++] = (struct match){ start, end };
 	} else {
 		last->end = end; /* no room: rather hide what lies between than let it pass */
 	}
@@ -333,14 +333,14 @@ static void find_runs(const struct scan_group *g, struct carry *c, uint64_t *ipv
 
 	*ipv4 = hop2 & (up(hop2, c->hop2, 2) | up(hop2, c->hop2, 3) | up(hop2, c->hop2, 4));
 	*card = run13 & ~up(run13, c->run13, 1);
-	*c = (struct carry){g->digit, g->dot, hop1, hop2, run1, run2, run4, run8, run13};
+	*c = (struct carry){ g->digit, g->dot, hop1, hop2, run1, run2, run4, run8, run13 };
 }
 
 /* [p, end) holds whole lines; at least SCAN_GROUP + SCAN_OVERREAD readable bytes follow. */
 static void redact_block(struct push *push, const uint8_t *p, const uint8_t *end)
 {
-	struct line line = {.start = p};
-	struct carry carry = {0};
+	struct line line = { .start = p };
+	struct carry carry = { 0 };
 
 	for (; p < end; p += SCAN_GROUP) {
 		struct scan_group g;
@@ -370,7 +370,7 @@ static void redact_block(struct push *push, const uint8_t *p, const uint8_t *end
 int main(int argc, char **argv)
 {
 	static uint8_t block[PUSH_LINE_MAX + BLOCK_BYTES + 1 + SCAN_GROUP + SCAN_OVERREAD];
-	struct push push = {0};
+	struct push push = { 0 };
 	size_t carry = 0;
 
 	if (argc != 3)

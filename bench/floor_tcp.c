@@ -77,7 +77,7 @@ static int open_listener(const char *addr)
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	parse_addr(addr, &sa);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (fd < 0 || bind(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0 || listen(fd, 1024) < 0)
 		die_errno("listen %s", addr);
 	return fd;
@@ -85,7 +85,7 @@ static int open_listener(const char *addr)
 
 int main(int argc, char **argv)
 {
-	struct epoll_event events[EVENTS], ev = {.events = EPOLLIN};
+	struct epoll_event events[EVENTS], ev = { .events = EPOLLIN };
 	struct push push;
 
 	if (argc != 3)

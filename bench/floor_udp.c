@@ -19,7 +19,7 @@
 static int open_socket(const char *addr)
 {
 	struct sockaddr_in sa;
-	struct timeval tick = {.tv_usec = 100000};
+	struct timeval tick = { .tv_usec = 100000 };
 	int size = RECEIVE_BUFFER_BYTES;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
@@ -47,7 +47,7 @@ int main(int argc, char **argv)
 	unsigned stream = push_stream(&push, "{job=\"syslog\"}");
 	memset(msgs, 0, sizeof(msgs));
 	for (unsigned i = 0; i < BATCH; i++) {
-		iov[i] = (struct iovec){bytes[i], DATAGRAM_MAX};
+		iov[i] = (struct iovec){ bytes[i], DATAGRAM_MAX };
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 		msgs[i].msg_hdr.msg_name = &from[i];

@@ -143,7 +143,7 @@ static void to_tcp(struct gen *g, const char *addr)
 			die_errno("connect %s", addr);
 		/* Small writes are a workload of their own: they must leave as small segments. */
 		if (g->write_bytes < 4096)
-			setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+			setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	}
 	to_stream(g, fds, g->connections);
 	for (unsigned i = 0; i < g->connections; i++) {
@@ -254,10 +254,10 @@ static void parse_args(struct gen *g, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct gen g = {.corpus_options = CORPUS_OPTIONS_DEFAULT,
-			.lines = 100000,
-			.connections = 1,
-			.write_bytes = 64 << 10};
+	struct gen g = { .corpus_options = CORPUS_OPTIONS_DEFAULT,
+			 .lines = 100000,
+			 .connections = 1,
+			 .write_bytes = 64 << 10 };
 
 	parse_args(&g, argc, argv);
 	stop_on_signal();

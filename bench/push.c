@@ -82,7 +82,7 @@ static void open_connection(struct push *p)
 	p->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (p->fd < 0 || connect(p->fd, (struct sockaddr *)&p->addr, sizeof(p->addr)) < 0)
 		die_errno("connect %s", p->host);
-	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	setsockopt(p->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 }
 
 static void send_all(struct push *p, struct iovec *iov, int n)
@@ -131,7 +131,7 @@ static void post(struct push *p, const uint8_t *body, size_t len)
 			 "POST /loki/api/v1/push HTTP/1.1\r\nHost: %s\r\n"
 			 "Content-Type: application/x-protobuf\r\nContent-Length: %zu\r\n\r\n",
 			 p->host, n);
-	struct iovec iov[2] = {{head, (size_t)h}, {p->compressed, n}};
+	struct iovec iov[2] = { { head, (size_t)h }, { p->compressed, n } };
 	if (p->fd < 0)
 		open_connection(p);
 	send_all(p, iov, 2);

@@ -36,7 +36,7 @@ static inline __m128i literals(const uint8_t *p)
 
 void scan_group(const uint8_t *p, struct scan_group *out)
 {
-	*out = (struct scan_group){0};
+	*out = (struct scan_group){ 0 };
 	for (unsigned i = 0; i < SCAN_GROUP; i += 16) {
 		__m128i v = load(p + i);
 		/* Saturating subtraction: zero exactly for bytes in '0'..'9'. */
@@ -66,7 +66,7 @@ static int is_literal(const uint8_t *p)
 
 void scan_group(const uint8_t *p, struct scan_group *out)
 {
-	*out = (struct scan_group){0};
+	*out = (struct scan_group){ 0 };
 	for (unsigned i = 0; i < SCAN_GROUP; i++) {
 		uint8_t c = p[i];
 		out->newline |= (uint64_t)(c == '\n') << i;

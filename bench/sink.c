@@ -191,7 +191,7 @@ static void store(struct sink *s, struct conn *c)
 
 static void wait_for(struct sink *s, struct conn *c, uint64_t at_ns)
 {
-	struct epoll_event ev = {.events = EPOLLRDHUP, .data.ptr = c};
+	struct epoll_event ev = { .events = EPOLLRDHUP, .data.ptr = c };
 
 	epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &ev);
 	c->waiting = true;
@@ -222,7 +222,7 @@ static bool serve_push(struct sink *s, struct conn *c)
 		wait_for(s, c, UINT64_MAX);
 		return true;
 	case FAULT_RESET:
-		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0},
+		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 },
 			   sizeof(struct linger));
 		return false;
 	default:
@@ -378,11 +378,11 @@ static void accept_one(struct sink *s)
 
 	if (fd < 0)
 		return;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	struct conn *c = xmalloc(sizeof(*c));
 	memset(c, 0, sizeof(*c) - sizeof(c->head));
 	c->fd = fd;
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 	if (epoll_ctl(s->ep, EPOLL_CTL_ADD, fd, &ev) < 0)
 		die_errno("epoll_ctl");
 	s->connections++;
@@ -403,7 +403,7 @@ static int serve_waiting(struct sink *s)
 		}
 		*at = c->next_waiting;
 		c->waiting = false;
-		struct epoll_event ev = {.events = EPOLLIN, .data.ptr = c};
+		struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 		epoll_ctl(s->ep, EPOLL_CTL_MOD, c->fd, &ev);
 		if (!answer_text(c, 204, 0, "") || c->closing || !pump(s, c)) {
 			close_conn(s, c);
@@ -443,12 +443,12 @@ static void open_listener(struct sink *s, const char *addr)
 {
 	struct sockaddr_in sa;
 	socklen_t len = sizeof(sa);
-	struct epoll_event ev = {.events = EPOLLIN};
+	struct epoll_event ev = { .events = EPOLLIN };
 
 	parse_addr(addr, &sa);
 	s->ep = epoll_create1(EPOLL_CLOEXEC);
 	s->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &(int){1}, sizeof(int));
+	setsockopt(s->listener, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	if (bind(s->listener, (struct sockaddr *)&sa, sizeof(sa)) < 0 ||
 	    listen(s->listener, 128) < 0)
 		die_errno("listen %s", addr);
@@ -475,7 +475,7 @@ static _Noreturn void usage(void)
 int main(int argc, char **argv)
 {
 	struct corpus_options corpus = CORPUS_OPTIONS_DEFAULT;
-	struct sink s = {.backlog_end = &s.backlog};
+	struct sink s = { .backlog_end = &s.backlog };
 	const char *listen_addr = "127.0.0.1:0", *script = NULL;
 	bool content = false, loop_script = false;
 	unsigned long first = 0, lines = 0;

@@ -8,7 +8,7 @@
 
 static struct fault parse_step(char *text)
 {
-	struct fault f = {.kind = FAULT_OK, .stored = true, .status = 204, .count = 1};
+	struct fault f = { .kind = FAULT_OK, .stored = true, .status = 204, .count = 1 };
 	char *star = strchr(text, '*'), *at = strchr(text, '@');
 
 	if (star) {
@@ -63,7 +63,7 @@ struct fault fault_next(struct fault_script *s)
 	if (s->at == s->n && s->loop)
 		s->at = 0;
 	if (s->at == s->n)
-		return (struct fault){.kind = FAULT_OK, .stored = true, .status = 204};
+		return (struct fault){ .kind = FAULT_OK, .stored = true, .status = 204 };
 	struct fault f = s->steps[s->at];
 	if (++s->done >= f.count) {
 		s->done = 0;

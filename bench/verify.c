@@ -76,7 +76,7 @@ static uint64_t pb_varint(struct pb *r)
 static struct pb pb_bytes(struct pb *r)
 {
 	uint64_t n = pb_varint(r);
-	struct pb sub = {r->p, r->p, false};
+	struct pb sub = { r->p, r->p, false };
 
 	if (n > (uint64_t)(r->end - r->p)) {
 		r->bad = true;
@@ -137,13 +137,13 @@ void verify_reset(struct verify *v)
 			free(s);
 		}
 	}
-	struct verify fresh = {.corpus = v->corpus,
-			       .check_content = v->check_content,
-			       .raw = v->raw,
-			       .raw_cap = v->raw_cap,
-			       .first = v->first,
-			       .lines = v->lines,
-			       .expect_sources = v->expect_sources};
+	struct verify fresh = { .corpus = v->corpus,
+				.check_content = v->check_content,
+				.raw = v->raw,
+				.raw_cap = v->raw_cap,
+				.first = v->first,
+				.lines = v->lines,
+				.expect_sources = v->expect_sources };
 	*v = fresh;
 }
 
@@ -170,7 +170,7 @@ static struct stream *stream_of(struct verify *v, const uint8_t *labels, size_t 
 			return *at;
 	}
 	struct stream *s = xmalloc(sizeof(*s));
-	*s = (struct stream){.labels = xmalloc(n), .labels_len = n, .hash = h};
+	*s = (struct stream){ .labels = xmalloc(n), .labels_len = n, .hash = h };
 	memcpy(s->labels, labels, n);
 	*at = s;
 	v->n_streams++;
@@ -309,7 +309,7 @@ static uint64_t entry_time(struct pb *r)
 
 static void count_entry(struct verify *v, struct stream *s, struct pb *r)
 {
-	struct pb line = {0}, entry = *r;
+	struct pb line = { 0 }, entry = *r;
 	uint64_t time_ns = 0;
 	bool metadata = false;
 	unsigned type, field;
@@ -387,7 +387,7 @@ void verify_body(struct verify *v, const uint8_t *body, size_t len)
 		return;
 	}
 	v->raw_bytes += n;
-	struct pb r = {v->raw, v->raw + n, false};
+	struct pb r = { v->raw, v->raw + n, false };
 	unsigned type, field;
 	while ((field = pb_field(&r, &type))) {
 		if (field == 1 && type == 2) {
