@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs of bytes, eight at a time: where a header field, an SD-NAME or a quoted value ends. In each
+ * word the lowest marked byte is exact; a borrow can only mark bytes above it falsely. */
+#ifndef INPUTS_SYSLOG_SPAN_H
+#define INPUTS_SYSLOG_SPAN_H
+
+#include <endian.h>
+
+#include "lib/str.h"
+
+#define SPAN_ONES 0x0101010101010101u
+#define SPAN_HIGHS 0x8080808080808080u
+
+static inline uint64_t span_load(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return le64toh(word);
+}
+
+/* High bits mark the bytes equal to c. */
+static inline uint64_t span_eq(uint64_t word, char c)
+{
+	uint64_t x = word ^ SPAN_ONES * (unsigned char)c;
+
+	return (x - SPAN_ONES) & ~x & SPAN_HIGHS;
+}
+
+/* High bits mark the bytes up to the space, and DEL: what no header field contains. */
+static inline uint64_t span_no_field(uint64_t word)
+{
+	return ((word - SPAN_ONES * 0x21) & ~word & SPAN_HIGHS) | span_eq(word, 0x7f);
+}
+
+/* First byte from p on that is_end() or whose mark is set, or end. */
+#define SPAN(p, end, marks, is_end)                                                                \
+	for (; (end) - (p) >= 8; (p) += 8) {                                                       \
+		uint64_t span_word = span_load(p), span_hits = marks(span_word);                   \
+                                                                                                   \
+		if (span_hits) {                                                                   \
+			(p) += __builtin_ctzll(span_hits) >> 3;                                    \
+			return (p);                                                                \
+		}                                                                                  \
+	}                                                                                          \
+	while ((p) < (end) && !is_end(*(p)))                                                       \
+		(p)++;                                                                             \
+	return (p)
+
+static inline bool span_is_no_field(char c)
+{
+	return (unsigned char)c <= ' ' || c == 0x7f;
+}
+
+/* End of a run of field bytes: above space and not DEL. */
+static inline const char *span_field(const char *p, const char *end)
+{
+	SPAN(p, end, span_no_field, span_is_no_field);
+}
+
+static inline uint64_t span_no_name(uint64_t word)
+{
+	return span_no_field(word) | span_eq(word, '=') | span_eq(word, ']') | span_eq(word, '"');
+}
+
+static inline bool span_is_no_name(char c)
+{
+	return span_is_no_field(c) || c == '=' || c == ']' || c == '"';
+}
+
+/* End of an SD-NAME: field bytes without = ] and ". */
+static inline const char *span_name(const char *p, const char *end)
+{
+	SPAN(p, end, span_no_name, span_is_no_name);
+}
+
+static inline uint64_t span_quote_or_backslash(uint64_t word)
+{
+	return span_eq(word, '"') | span_eq(word, '\\');
+}
+
+static inline bool span_is_quote_or_backslash(char c)
+{
+	return c == '"' || c == '\\';
+}
+
+static inline const char *span_value(const char *p, const char *end)
+{
+	SPAN(p, end, span_quote_or_backslash, span_is_quote_or_backslash);
+}
+
+#undef SPAN
+
+#endif
