@@ -8,6 +8,7 @@
  *	b = input_batch(in, source, bytes);    NULL: no credit. Stop reading; resume() is called.
  *	r = batch_add(b); r->line = ...; r->time_ns = ...;
  *	ack_init(&mine->ack, in->loop, my_settled); ack_line_add(&source_line, &mine->ack);
+ *	mine->ack.replays = true;              when what is not settled will be read or sent again
  *	b->ack = &mine->ack;
  *	input_submit(in, b);                   given away; may already be settled on return
  */

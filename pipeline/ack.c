@@ -25,21 +25,34 @@ static void run_settled(struct mail *m)
 void ack_put(struct ack *a)
 {
 	struct ack_link *link;
+	bool is_abandoned;
 
 	if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
 		return;
+	is_abandoned = atomic_load(&a->is_abandoned);
 	link = TAKE(a->links);
-	if (a->settled && a->loop)
-		loop_post(a->loop, &a->mail, run_settled);
-	else if (a->settled)
+	if (a->settled && !a->loop)
 		a->settled(a);
+	else if (a->settled && !is_abandoned)
+		loop_post(a->loop, &a->mail, run_settled);
 	while (link) {
 		struct ack_link *next = link->next;
 
-		ack_put(link->ack);
+		if (is_abandoned)
+			ack_abandon(link->ack);
+		else
+			ack_put(link->ack);
 		mem_free(link);
 		link = next;
 	}
+}
+
+void ack_abandon(struct ack *a)
+{
+	if (!a)
+		return;
+	atomic_store(&a->is_abandoned, true);
+	ack_put(a);
 }
 
 void ack_carry(struct ack *a, struct ack *held)
@@ -49,6 +62,16 @@ void ack_carry(struct ack *a, struct ack *held)
 	link->ack = held;
 	link->next = a->links;
 	a->links = link;
+}
+
+bool ack_replays(const struct ack *a)
+{
+	if (a->replays)
+		return true;
+	for (const struct ack_link *l = a->links; l; l = l->next)
+		if (ack_replays(l->ack))
+			return true;
+	return false;
 }
 
 static void free_internal(struct ack *a)

@@ -26,6 +26,10 @@ struct ack {
 	_Atomic uint32_t refs;
 	_Atomic bool is_withdrawn; /* the client is gone or was refused: what is not in a push yet
 				    * is not sent (outputs look when they build a request) */
+	_Atomic bool is_abandoned; /* the agent stops: never settles any more */
+	bool replays;              /* set by inputs that read or get again what was not settled
+				    * (files, acknowledging protocols); what other sources still
+				    * have in memory at the end is dropped{shutdown} */
 	bool is_settled;           /* input's thread, see struct ack_line */
 	struct loop *loop;         /* where settled() runs */
 	void (*settled)(struct ack *a); /* may free it */
@@ -39,8 +43,13 @@ struct ack {
 void ack_init(struct ack *a, struct loop *loop, void (*settled)(struct ack *));
 void ack_get(struct ack *a);
 void ack_put(struct ack *a); /* NULL is fine */
+/* As ack_put() for records that will not be delivered by this process: the ack never settles; its
+ * owner frees it when it closes. */
+void ack_abandon(struct ack *a);
 /* `held` (a reference is given away) settles not before `a`. Only the lane that owns a's batch. */
 void ack_carry(struct ack *a, struct ack *held);
+/* Whether what this ack stands for comes again; an internal one answers for what it carries. */
+bool ack_replays(const struct ack *a);
 /* An ack for a batch that a stage emits by itself: frees itself, settles what it carries. */
 struct ack *ack_new_internal(void);
 

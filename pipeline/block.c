@@ -104,7 +104,7 @@ bool block_is_withdrawn(const struct block *b)
 
 void block_left(struct block *b, uint64_t n)
 {
-	if (b->ack)
+	if (b->ack && ack_replays(b->ack))
 		atomic_fetch_add(&b->flow->left, (int64_t)n);
 	else
 		flow_dropped(b->flow, "shutdown", n);
@@ -112,7 +112,7 @@ void block_left(struct block *b, uint64_t n)
 
 bool block_abandon_end(struct block *b, uint32_t nruns)
 {
-	b->ack = NULL; /* never put: it must not settle. Its owner frees it when it closes. */
+	ack_abandon(TAKE(b->ack));
 	return block_end(b, nruns);
 }
 
