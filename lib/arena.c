@@ -52,7 +52,7 @@ void chunk_put(struct chunk *c)
 		return;
 	if (c->size == ARENA_CHUNK_BYTES) {
 		pthread_mutex_lock(&recycler.lock);
-		if (recycler.n < RECYCLE_MAX) {
+		if (recycler.n + 1 <= RECYCLE_MAX) {
 			c->next = recycler.free;
 			recycler.free = c;
 			recycler.n++;

@@ -25,12 +25,12 @@ bool buf_reserve(struct buf *b, size_t n)
 	size_t max = b->max ? b->max : (size_t)1 << 30;
 	size_t cap = b->cap ? b->cap : 64;
 
-	if (n <= b->cap - b->n)
-		return true;
 	if (b->n > max || n > max - b->n) {
 		b->is_cut = true;
 		return false;
 	}
+	if (n <= b->cap - b->n && b->p)
+		return true;
 	while (cap < b->n + n)
 		cap *= 2;
 	b->p = mem_realloc(b->p, cap);
@@ -114,8 +114,10 @@ char *buf_cstr(struct buf *b)
 {
 	size_t n = b->n;
 
-	if (!buf_reserve(b, 1))
-		b->n = n = b->cap - 1;
+	if (n == b->cap) { /* one byte beyond the cap is for the NUL */
+		b->p = mem_realloc(b->p, n + 1);
+		b->cap = n + 1;
+	}
 	b->p[n] = 0;
 	return b->p;
 }

@@ -84,12 +84,12 @@ struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_ki
 {
 	struct attr *a;
 
+	if (r->nattrs >= ATTRS_MAX)
+		return NULL;
 	if (r->nattrs == r->attrs_cap) {
 		uint16_t cap = (uint16_t)(r->attrs_cap ? 2 * r->attrs_cap : 8);
 		struct attr *attrs;
 
-		if (r->nattrs >= ATTRS_MAX)
-			return NULL;
 		attrs = arena_alloc(&b->arena, cap * sizeof(*attrs));
 		if (r->nattrs)
 			memcpy(attrs, r->attrs, r->nattrs * sizeof(*attrs));
