@@ -112,7 +112,9 @@ void block_left(struct block *b, uint64_t n)
 
 bool block_abandon_end(struct block *b, uint32_t nruns)
 {
-	ack_abandon(TAKE(b->ack));
+	/* With the last run: until then block_left() must see that somebody waits. */
+	if (nruns == b->open_runs)
+		ack_abandon(TAKE(b->ack));
 	return block_end(b, nruns);
 }
 
