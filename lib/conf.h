@@ -43,7 +43,7 @@ enum conf_type {
 	CONF_T_RATE,     /* double, per second: "100", "100/s", "10/m", "1MiB/s" */
 	CONF_T_ENUM,     /* int, unsigned or an enum */
 	CONF_T_FLAGS,    /* uint32_t: a list of names, values ORed */
-	CONF_T_ADDR,     /* struct conf_addr */
+	CONF_T_ADDR,     /* struct conf_addr; `none` gives scheme 0 */
 	CONF_T_SECRET,   /* struct secret */
 	CONF_T_LIST,     /* struct conf_list */
 	CONF_T_SIZES,    /* struct conf_sizes */

@@ -262,7 +262,7 @@ void conf_render_value(struct buf *out, const struct conf_field *f, const void *
 		if (((const struct conf_addr *)at)->scheme)
 			conf_render_text(out, ((const struct conf_addr *)at)->text);
 		else
-			buf_c(out, "null");
+			buf_c(out, f->def ? "none" : "null");
 		break;
 	case CONF_T_SECRET:
 		buf_c(out, secret_is_set(at) ? secret_mark : "null");

@@ -354,6 +354,10 @@ static bool parse_addr(struct conf_doc *doc, const struct conf_field *f, struct 
 	struct conf_addr addr;
 	struct err part = ERR_NONE;
 
+	if (str_is(text, "none") && !(f->flags & CONF_REQUIRED)) {
+		*at = (struct conf_addr){ 0 };
+		return true;
+	}
 	if (!conf_parse_addr(text, f->schemes, &addr, &part)) {
 		err_set(why, -EINVAL, "'" STR_FMT "' %s", STR_ARG(text), part.text);
 		return false;
