@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Literal search: SSE2 on every x86-64, AVX2 for sets where the machine has it, plain C elsewhere. */
+#include "pipeline/literal.h"
+
+#include "lib/check.h"
+
+#ifdef __x86_64__
+#include <immintrin.h>
+#endif
+
+/* -log2 of how often a byte is met in log lines, roughly. */
+static unsigned byte_bits(uint8_t c)
+{
+	if (c == ' ')
+		return 3;
+	if (c >= 'a' && c <= 'z')
+		return memchr("etaoinsr", c, 8) ? 5 : 6;
+	if (c >= '0' && c <= '9')
+		return 5;
+	if (c >= 'A' && c <= 'Z')
+		return 7;
+	if (c && memchr("=:./-\",", c, 7))
+		return 5;
+	return c == '_' ? 6 : 8;
+}
+
+void literal_init_masked(struct literal *l, const uint8_t *bytes, const uint8_t *fold, size_t n)
+{
+	CHECK(n <= LITERAL_BYTES_MAX);
+	*l = (struct literal){ .n = (uint8_t)n };
+	for (size_t i = 0; i < n; i++) {
+		l->bytes[i] = bytes[i];
+		l->fold[i] = fold[i];
+		l->is_folded |= fold[i] != 0;
+	}
+	for (uint8_t i = 1; i < n; i++)
+		if (byte_bits(bytes[i]) > byte_bits(bytes[l->rare1]))
+			l->rare1 = i;
+	l->rare2 = l->rare1 ? 0 : (uint8_t)(n > 1);
+	for (uint8_t i = 0; i < n; i++)
+		if (i != l->rare1 && byte_bits(bytes[i]) > byte_bits(bytes[l->rare2]))
+			l->rare2 = i;
+}
+
+void literal_init(struct literal *l, struct str text, bool fold)
+{
+	uint8_t bytes[LITERAL_BYTES_MAX], mask[LITERAL_BYTES_MAX];
+
+	CHECK(text.n <= LITERAL_BYTES_MAX);
+	for (size_t i = 0; i < text.n; i++) {
+		uint8_t c = (uint8_t)text.p[i];
+		bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z';
+
+		mask[i] = fold && is_letter ? 0x20 : 0;
+		bytes[i] = c | mask[i];
+	}
+	literal_init_masked(l, bytes, mask, text.n);
+}
+
+unsigned literal_rarity(const struct literal *l)
+{
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < l->n; i++)
+		bits += byte_bits(l->bytes[i]);
+	return bits < 40 ? bits : 40;
+}
+
+static bool is_at(const struct literal *l, const uint8_t *p)
+{
+	if (!l->is_folded)
+		return memcmp(p, l->bytes, l->n) == 0;
+	for (size_t i = 0; i < l->n; i++)
+		if ((p[i] | l->fold[i]) != l->bytes[i])
+			return false;
+	return true;
+}
+
+static size_t find_plain(const struct literal *l, const uint8_t *p, size_t from, size_t last)
+{
+	for (size_t i = from; i <= last; i++)
+		if ((p[i + l->rare1] | l->fold[l->rare1]) == l->bytes[l->rare1] && is_at(l, p + i))
+			return i;
+	return LITERAL_NONE;
+}
+
+#ifdef __x86_64__
+
+/* Bit i: both rare bytes are right for a literal at p + i. */
+static unsigned candidates16(const struct literal *l, const uint8_t *p)
+{
+	__m128i a = _mm_loadu_si128((const void *)(p + l->rare1));
+	__m128i b = _mm_loadu_si128((const void *)(p + l->rare2));
+
+	a = _mm_or_si128(a, _mm_set1_epi8((char)l->fold[l->rare1]));
+	b = _mm_or_si128(b, _mm_set1_epi8((char)l->fold[l->rare2]));
+	a = _mm_cmpeq_epi8(a, _mm_set1_epi8((char)l->bytes[l->rare1]));
+	b = _mm_cmpeq_epi8(b, _mm_set1_epi8((char)l->bytes[l->rare2]));
+	return (unsigned)_mm_movemask_epi8(_mm_and_si128(a, b));
+}
+
+static size_t find_vector(const struct literal *l, const uint8_t *p, size_t from, size_t last)
+{
+	size_t i = from;
+
+	if (last - from < 15)
+		return find_plain(l, p, from, last);
+	for (;;) {
+		for (unsigned m = candidates16(l, p + i); m; m &= m - 1) {
+			size_t at = i + (unsigned)__builtin_ctz(m);
+
+			if (is_at(l, p + at))
+				return at;
+		}
+		if (i == last - 15)
+			return LITERAL_NONE;
+		/* The last group overlaps the one before: seeing a place twice does no harm. */
+		i = i + 16 < last - 15 ? i + 16 : last - 15;
+	}
+}
+
+#else
+#define find_vector find_plain
+#endif
+
+size_t literal_find(const struct literal *l, struct str text, size_t from)
+{
+	const uint8_t *p = (const uint8_t *)text.p;
+
+	if (from > text.n || text.n - from < l->n)
+		return LITERAL_NONE;
+	if (l->n == 0)
+		return from;
+	if (l->n == 1 && !l->is_folded) {
+		const char *hit = memchr(text.p + from, l->bytes[0], text.n - from);
+
+		return hit ? (size_t)(hit - text.p) : LITERAL_NONE;
+	}
+	return find_vector(l, p, from, text.n - l->n);
+}
+
+/* ---- sets ---- */
+
+#define BUCKETS 8
+
+void literal_set_init(struct literal_set *set)
+{
+	CHECK(set->n && set->n <= LITERAL_SET_MAX);
+	set->width = 3;
+	for (uint32_t i = 0; i < set->n; i++) {
+		CHECK(set->items[i].n);
+		if (set->items[i].n < set->width)
+			set->width = set->items[i].n;
+	}
+	memset(set->lo, 0, sizeof(set->lo));
+	memset(set->hi, 0, sizeof(set->hi));
+	for (uint32_t i = 0; i < set->n; i++) {
+		uint8_t bit = (uint8_t)(1u << i % BUCKETS);
+
+		for (size_t k = 0; k < set->width; k++) {
+			uint8_t c = set->items[i].bytes[k];
+			uint8_t upper = (uint8_t)(c & ~set->items[i].fold[k]);
+
+			set->lo[k][c & 15] |= bit;
+			set->hi[k][c >> 4] |= bit;
+			set->hi[k][upper >> 4] |= bit;
+		}
+	}
+}
+
+/* Is one of the items of the buckets at p[at]? */
+static bool verify(const struct literal_set *set, const uint8_t *p, size_t n, size_t at,
+		   unsigned buckets)
+{
+	for (; buckets; buckets &= buckets - 1)
+		for (uint32_t i = (uint32_t)__builtin_ctz(buckets); i < set->n; i += BUCKETS)
+			if (n - at >= set->items[i].n && is_at(&set->items[i], p + at))
+				return true;
+	return false;
+}
+
+static unsigned buckets_at(const struct literal_set *set, const uint8_t *p)
+{
+	unsigned m = 0xff;
+
+	for (size_t k = 0; k < set->width; k++)
+		m &= set->lo[k][p[k] & 15] & set->hi[k][p[k] >> 4];
+	return m;
+}
+
+static size_t set_find_plain(const struct literal_set *set, const uint8_t *p, size_t n, size_t from)
+{
+	for (size_t i = from; i + set->width <= n; i++) {
+		unsigned m = buckets_at(set, p + i);
+
+		if (m && verify(set, p, n, i, m))
+			return i;
+	}
+	return LITERAL_NONE;
+}
+
+#ifdef __x86_64__
+
+__attribute__((target("avx2"))) static __m256i table(const uint8_t *nibbles)
+{
+	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)nibbles));
+}
+
+__attribute__((target("avx2"))) static size_t set_find_avx2(const struct literal_set *set,
+							    const uint8_t *p, size_t n, size_t from)
+{
+	const __m256i nibble = _mm256_set1_epi8(15);
+	__m256i lo[3], hi[3];
+	size_t i = from, last = n - 32 - (set->width - 1u); /* of a whole group */
+
+	for (size_t k = 0; k < set->width; k++) {
+		lo[k] = table(set->lo[k]);
+		hi[k] = table(set->hi[k]);
+	}
+	for (;;) {
+		__m256i m = _mm256_set1_epi8(-1);
+
+		for (size_t k = 0; k < set->width; k++) {
+			__m256i v = _mm256_loadu_si256((const void *)(p + i + k));
+			__m256i h = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
+
+			m = _mm256_and_si256(
+				m, _mm256_shuffle_epi8(lo[k], _mm256_and_si256(v, nibble)));
+			m = _mm256_and_si256(m, _mm256_shuffle_epi8(hi[k], h));
+		}
+		uint32_t hits = ~(uint32_t)_mm256_movemask_epi8(
+			_mm256_cmpeq_epi8(m, _mm256_setzero_si256()));
+		for (; hits; hits &= hits - 1) {
+			size_t at = i + (unsigned)__builtin_ctz(hits);
+
+			if (verify(set, p, n, at, buckets_at(set, p + at)))
+				return at;
+		}
+		if (i == last)
+			return set_find_plain(set, p, n, last + 32);
+		i = i + 32 < last ? i + 32 : last;
+	}
+}
+
+#endif
+
+size_t literal_set_find(const struct literal_set *set, struct str text, size_t from)
+{
+	const uint8_t *p = (const uint8_t *)text.p;
+
+	if (set->n == 1)
+		return literal_find(&set->items[0], text, from);
+	if (from > text.n)
+		return LITERAL_NONE;
+#ifdef __x86_64__
+	if (text.n - from >= 32u + set->width - 1u && __builtin_cpu_supports("avx2"))
+		return set_find_avx2(set, p, text.n, from);
+#endif
+	return set_find_plain(set, p, text.n, from);
+}
