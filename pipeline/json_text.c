@@ -21,7 +21,7 @@ struct number_shape {
 
 static struct number_shape shape(struct str raw)
 {
-	struct number_shape s = {.is_whole = true};
+	struct number_shape s = { .is_whole = true };
 
 	for (size_t i = 0; i < raw.n; i++) {
 		char c = raw.p[i];
@@ -71,7 +71,8 @@ static size_t write_decimal(char *out, const char *d, int n, int point, bool is_
 static size_t write_double(double x, char *out)
 {
 	char text[40], d[20];
-	int n = 0, exponent;
+	int64_t exponent = 0;
+	int n = 0;
 	int precision = fabs(x) < DBL_MIN ? 1 : EXACT_DIGITS; /* denormals have fewer digits */
 
 	if (x == 0) {
@@ -89,10 +90,10 @@ static size_t write_double(double x, char *out)
 	for (const char *p = text; *p != 'e'; p++)
 		if (*p != '.')
 			d[n++] = *p;
-	exponent = atoi(strchr(text, 'e') + 1);
+	str_i64(str_skip(str_c(text), 1 + str_chr(str_c(text), 'e')), &exponent);
 	while (n > 1 && d[n - 1] == '0')
 		n--;
-	return write_decimal(out, d, n, exponent + 1, x < 0);
+	return write_decimal(out, d, n, (int)exponent + 1, x < 0);
 }
 
 static size_t number_size(struct str raw)
