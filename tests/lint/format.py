@@ -41,9 +41,10 @@ def check(t: tree.Tree) -> None:
 	done = subprocess.run(
 		[name, "--dry-run", "--Werror", "--style=file", "--ferror-limit=1", *files], cwd=t.root, capture_output=True, text=True
 	)
-	for line in done.stderr.splitlines():
-		if ": error:" in line:
-			t.problems.append(line.split(": error:")[0] + ": not as clang-format leaves it (tests/lint/format.py --fix)")
+	places = [line.split(": error:")[0] for line in done.stderr.splitlines() if ": error:" in line]
+	t.problems += [f"{place}: not as clang-format leaves it (tests/lint/format.py --fix)" for place in places[:10]]
+	if places[10:]:
+		t.problems.append(f"... and {len(places) - 10} files more")
 	if done.returncode and not t.problems:
 		t.problems.append(done.stderr)
 
