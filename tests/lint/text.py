@@ -10,7 +10,7 @@ import tree
 MAX_LINES = 800  # C files; about 300 is usual
 LICENSED = (".c", ".h", ".py", ".sh")
 NO_README = {".", ".ci", ".github"}  # the root has one of its own rank, checked by name
-DATA = re.compile(r"^tests/(golden|fuzz/(corpus|dict))/.|^conf\.d/.")  # folders of data: described one level up
+DATA = re.compile(r"^tests/(golden/.|fuzz/(corpus|dict)(/|$))|^conf\.d/.")  # folders of data: described one level up
 
 UNFINISHED = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 # Paths of one machine. /tmp and /var are everybody's.
