@@ -270,6 +270,13 @@ static bool run_pollers(struct loop *l)
 	return did_work;
 }
 
+static bool run_work(struct loop *l)
+{
+	bool had_mail = run_mail(l);
+
+	return run_pollers(l) || had_mail;
+}
+
 /* Running */
 
 static int sleep_ms(struct loop *l, int timeout_ms)
@@ -309,17 +316,16 @@ static void handle_events(struct loop *l)
 void loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
-	bool did_work = run_mail(l);
+	bool did_work = run_work(l);
 	int n;
 
-	did_work |= run_pollers(l);
 	if (did_work || atomic_load(&l->is_stopping)) {
 		timeout_ms = 0;
 	} else {
 		atomic_store(&l->is_sleeping, true);
 		full_fence();
 		/* Work that came between the asking and the flag. */
-		if (run_mail(l) | run_pollers(l))
+		if (run_work(l))
 			timeout_ms = 0;
 		else
 			timeout_ms = sleep_ms(l, timeout_ms);
@@ -340,7 +346,7 @@ void loop_run(struct loop *l)
 	while (!atomic_load(&l->is_stopping))
 		loop_once(l, -1);
 	/* What was posted before the stop is still run. */
-	while (run_mail(l) | run_pollers(l))
+	while (run_work(l))
 		;
 	atomic_store(&l->is_running, false);
 	atomic_store(&l->is_stopping, false);
