@@ -282,8 +282,10 @@ static bool nearest_day(unsigned month, unsigned day, int64_t today, int64_t *re
 		if (best == INT64_MAX || llabs(candidate - today) < llabs(best - today))
 			best = candidate;
 	}
+	if (best == INT64_MAX)
+		return false;
 	*ret_day = best;
-	return best != INT64_MAX;
+	return true;
 }
 
 /* Behind the time of day: fraction, zone and year in the forms that occur. */

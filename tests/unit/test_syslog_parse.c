@@ -171,6 +171,27 @@ static void many_params(void)
 	}
 }
 
+/* Elements without parameters count as one each. */
+static void many_elements(void)
+{
+	for (unsigned n = 127; n <= 129; n++) {
+		struct buf b = BUF_INIT;
+		struct syslog_sd_param param;
+		struct syslog_sd sd;
+		char *mem = NULL;
+		size_t room = 0;
+
+		for (unsigned k = 0; k < n; k++)
+			buf_printf(&b, "[e%u]", k);
+		syslog_sd_init(&sd, buf_as_str(&b));
+		while (syslog_sd_next(&sd, &mem, &room, &param))
+			OK(!param.name.n && !param.value.n);
+		EQ_INT(sd.params, n < 128 ? n : 128);
+		EQ_INT(sd.is_cut, n > 128);
+		buf_fini(&b);
+	}
+}
+
 /* Escapes need memory; without enough of it the iterator stops instead of writing past it. */
 static void unescape_memory(void)
 {
@@ -237,6 +258,7 @@ int main(void)
 	RUN(every_pri);
 	RUN(keywords);
 	RUN(many_params);
+	RUN(many_elements);
 	RUN(unescape_memory);
 	RUN(long_fields);
 	RUN(offset_option);

@@ -199,6 +199,22 @@ static void year_guess(void)
 	}
 }
 
+/* The cached guess is for one day: half a year later, or earlier, the same text is another year. */
+static void guess_expires(void)
+{
+	const int64_t half_year = 183 * 86400 * S;
+	struct stamp_cache cache = { 0 };
+	struct stamp now, later, earlier;
+	struct str text = STR("Jan 14 22:14:15 x");
+
+	EQ_INT(stamp_bsd(&cache, text, NOW, 0, &now), STAMP_OK);
+	EQ_INT(stamp_bsd(&cache, text, NOW + half_year, 0, &later), STAMP_OK);
+	EQ_INT(later.ns - now.ns, 365 * 86400 * S);
+	EQ_INT(stamp_bsd(&cache, text, NOW, 0, &now), STAMP_OK);
+	EQ_INT(stamp_bsd(&cache, text, NOW - 2 * half_year, 0, &earlier), STAMP_OK);
+	EQ_INT(now.ns - earlier.ns, 365 * 86400 * S);
+}
+
 static void offsets(void)
 {
 	struct stamp_cache cache = { 0 };
@@ -222,6 +238,7 @@ int main(void)
 	RUN(days);
 	RUN(rows);
 	RUN(year_guess);
+	RUN(guess_expires);
 	RUN(offsets);
 	return test_end();
 }

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Framing of syslog streams. */
+#include "inputs/syslog/frame.h"
+
+#include "lib/check.h"
+
+#define COUNT_DIGITS_MAX 7 /* RFC 6587 knows no bound; nobody sends messages of 10 MB */
+
+enum count_result {
+	COUNT_NONE, /* not a count */
+	COUNT_OK,
+	COUNT_MORE, /* could become either */
+	COUNT_BAD,  /* digits, but no count that can be believed */
+};
+
+void framer_init(struct framer *f, enum frame_mode mode, size_t max_message)
+{
+	CHECK(max_message >= 64);
+	*f = (struct framer){ .mode = mode, .max_message = max_message };
+}
+
+static bool is_digit(char c)
+{
+	return (unsigned char)(c - '0') < 10;
+}
+
+/* "<0>".."<999>" at s[at]: what makes digits in front of it a count beyond doubt. */
+static enum count_result pri_at(struct str s, size_t at)
+{
+	size_t n = at;
+
+	if (n == s.n)
+		return COUNT_MORE;
+	if (s.p[n++] != '<')
+		return COUNT_NONE;
+	while (n < s.n && n - at < 4 && is_digit(s.p[n]))
+		n++;
+	if (n == s.n)
+		return COUNT_MORE;
+	return s.p[n] == '>' && n - at > 1 ? COUNT_OK : COUNT_NONE;
+}
+
+/* Digits, a space and, while the stream has not shown that it counts, a PRI. */
+static enum count_result read_count(const struct framer *f, struct str s, size_t *ret_used,
+				    uint64_t *ret_count)
+{
+	enum count_result bad = f->mode == FRAME_OCTET ? COUNT_BAD : COUNT_NONE;
+	uint64_t count = 0;
+	size_t n = 0;
+
+	if (f->mode == FRAME_LF || !is_digit(s.p[0]))
+		return COUNT_NONE;
+	if (s.p[0] == '0')
+		return bad;
+	for (; n < s.n && n < COUNT_DIGITS_MAX && is_digit(s.p[n]); n++)
+		count = count * 10 + (uint64_t)(s.p[n] - '0');
+	if (n == s.n)
+		return COUNT_MORE;
+	if (s.p[n] != ' ')
+		return bad;
+	*ret_used = n + 1;
+	*ret_count = count;
+	return f->mode == FRAME_OCTET ? COUNT_OK : pri_at(s, n + 1);
+}
+
+static void skip(struct str *s, size_t n)
+{
+	*s = str_skip(*s, n);
+}
+
+/* Between frames: delimiters nobody asked for, and spaces where a count is due. */
+static void skip_stray(struct framer *f, struct str *s)
+{
+	size_t n = 0;
+
+	while (n < s->n && (s->p[n] == '\n' || s->p[n] == '\r' || s->p[n] == '\0' ||
+			    (s->p[n] == ' ' && f->mode == FRAME_OCTET)))
+		n++;
+	f->stray_bytes += n;
+	skip(s, n);
+}
+
+static void start_over(struct framer *f)
+{
+	f->has_count = f->is_text = f->is_resync = false;
+	f->skipped = 0;
+	f->scanned = 0;
+}
+
+/* What remains of a message that was handed out cut. */
+static void discard(struct framer *f, struct str *avail)
+{
+	size_t n = avail->n < f->discard ? avail->n : (size_t)f->discard;
+
+	f->discard -= n;
+	skip(avail, n);
+}
+
+static enum frame_result counted(struct framer *f, struct str *avail, struct frame *ret)
+{
+	size_t want = f->count < f->max_message ? (size_t)f->count : f->max_message;
+
+	if (avail->n < want)
+		return FRAME_MORE;
+	*ret = (struct frame){
+		.bytes = str_sub(*avail, 0, want),
+		.full_bytes = f->count,
+		.is_cut = f->count > want,
+	};
+	f->discard = f->count - want;
+	f->cut_bytes += f->discard;
+	skip(avail, want);
+	start_over(f);
+	return FRAME_MESSAGE;
+}
+
+/* Index of the first LF or NUL, or s.n. */
+static size_t delimiter(struct str s, size_t from)
+{
+	struct str rest = str_skip(s, from);
+	size_t n = str_chr(rest, '\n');
+
+	return from + str_chr(str_sub(rest, 0, n), '\0');
+}
+
+/* A message up to the next delimiter. When it grows beyond the cap its first max_message bytes
+ * stay in place and everything behind them is dropped until the delimiter shows how long it was. */
+static enum frame_result delimited(struct framer *f, struct str *avail, struct frame *ret)
+{
+	size_t n = delimiter(*avail, f->scanned), kept = f->max_message;
+
+	if (n == avail->n) {
+		/* One byte more may be kept: it can be the CR of a message that just fits. */
+		if (n > kept + 1 || f->skipped) {
+			f->skipped += n - kept;
+			f->cut_bytes += n - kept;
+			avail->n = kept;
+		}
+		f->scanned = avail->n;
+		return FRAME_MORE;
+	}
+	*ret = (struct frame){
+		.bytes = str_sub(*avail, 0, n),
+		.full_bytes = n + f->skipped,
+		.is_resync = f->is_resync,
+	};
+	if (!f->skipped && n == kept + 1 && avail->p[kept] == '\r') {
+		ret->bytes.n = kept;
+		ret->full_bytes = kept;
+	}
+	if (ret->bytes.n > kept) {
+		f->cut_bytes += ret->bytes.n - kept;
+		ret->bytes.n = kept;
+	}
+	ret->is_cut = ret->full_bytes > ret->bytes.n;
+	skip(avail, n + 1);
+	start_over(f);
+	return FRAME_MESSAGE;
+}
+
+enum frame_result frame_next(struct framer *f, struct str *avail, struct frame *ret)
+{
+	uint64_t count;
+	size_t used;
+
+	if (f->discard)
+		discard(f, avail);
+	if (!f->has_count && !f->is_text) {
+		skip_stray(f, avail);
+		if (!avail->n)
+			return FRAME_MORE;
+		switch (read_count(f, *avail, &used, &count)) {
+		case COUNT_MORE:
+			return FRAME_MORE;
+		case COUNT_BAD:
+			return FRAME_BAD;
+		case COUNT_OK:
+			f->mode = FRAME_OCTET;
+			f->has_count = true;
+			f->count = count;
+			skip(avail, used);
+			break;
+		case COUNT_NONE:
+			f->is_text = true;
+			f->is_resync = f->mode == FRAME_OCTET && avail->p[0] != '<';
+			break;
+		}
+	}
+	return f->has_count ? counted(f, avail, ret) : delimited(f, avail, ret);
+}
+
+bool frame_end(struct framer *f, struct str avail, struct frame *ret)
+{
+	size_t n = avail.n < f->max_message ? avail.n : f->max_message;
+	bool is_count = f->mode == FRAME_OCTET && !f->has_count && !f->is_text;
+
+	if (!n || f->discard || is_count) { /* an unfinished count is no message */
+		f->stray_bytes += is_count ? avail.n : 0;
+		return false;
+	}
+	*ret = (struct frame){
+		.bytes = str_sub(avail, 0, n),
+		.full_bytes = f->has_count ? f->count : avail.n + f->skipped,
+		.is_partial = true,
+		.is_resync = f->is_resync,
+	};
+	ret->is_cut = !f->has_count && ret->full_bytes > n;
+	f->cut_bytes += avail.n - n;
+	start_over(f);
+	return true;
+}

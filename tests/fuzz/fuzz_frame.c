@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Syslog framing: however the stream is split into reads, the messages are the same; in LF mode they
+ * are also what a splitter of ten lines makes of it. The first two bytes choose mode and split. */
+#include <stdlib.h>
+
+#include "inputs/syslog/frame.h"
+#include "lib/buf.h"
+#include "lib/check.h"
+
+#define MAX 64
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void show(struct buf *out, const struct frame *f)
+{
+	CHECK(f->bytes.n <= MAX && f->bytes.n <= f->full_bytes);
+	buf_printf(out, "%zu %llu %d%d%d ", f->bytes.n, (unsigned long long)f->full_bytes,
+		   f->is_cut, f->is_partial, f->is_resync);
+	buf_str(out, f->bytes);
+	buf_ch(out, '\n');
+}
+
+/* step 0: all at once; else reads of pseudo-random length up to step. */
+static void feed(unsigned mode, struct str in, size_t step, struct buf *out)
+{
+	enum frame_result got = FRAME_MORE;
+	struct buf held = BUF_INIT;
+	uint32_t random = 1;
+	struct frame frame;
+	struct framer f;
+	struct str avail = STR_NONE, piece;
+
+	framer_init(&f, (enum frame_mode)mode, MAX);
+	while (in.n && got != FRAME_BAD) {
+		random = random * 1664525 + 1013904223;
+		piece = str_sub(in, 0, step ? 1 + (random >> 8) % step : in.n);
+		in = str_skip(in, piece.n);
+		buf_str(&held, piece);
+		avail = buf_as_str(&held);
+		while ((got = frame_next(&f, &avail, &frame)) == FRAME_MESSAGE)
+			show(out, &frame);
+		if (got == FRAME_MORE)
+			CHECK(avail.n <= MAX + 1);
+		if (avail.n)
+			memmove(held.p, avail.p, avail.n);
+		held.n = avail.n;
+		avail = buf_as_str(&held);
+	}
+	if (got == FRAME_BAD)
+		buf_c(out, "bad");
+	else if (frame_end(&f, avail, &frame))
+		show(out, &frame);
+	buf_fini(&held);
+}
+
+/* The definition of LF mode. */
+static void split_lines(struct str in, struct buf *out)
+{
+	while (in.n) {
+		size_t n = 0;
+		struct frame f = { 0 };
+
+		while (n < in.n && in.p[n] != '\n' && in.p[n] != '\0')
+			n++;
+		if (n == in.n)
+			f.is_partial = true;
+		f.bytes = str_sub(in, 0, n);
+		in = str_skip(in, n + 1);
+		while (f.bytes.n && f.bytes.p[0] == '\r')
+			f.bytes = str_skip(f.bytes, 1);
+		if (!f.is_partial && f.bytes.n == MAX + 1 && f.bytes.p[MAX] == '\r')
+			f.bytes.n = MAX;
+		f.full_bytes = f.bytes.n;
+		f.bytes = str_sub(f.bytes, 0, MAX);
+		f.is_cut = f.full_bytes > f.bytes.n;
+		if (f.bytes.n)
+			show(out, &f);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct buf whole = BUF_INIT, split = BUF_INIT, lines = BUF_INIT;
+	struct str in;
+	unsigned mode;
+
+	if (n < 2)
+		return 0;
+	mode = data[0] % 3;
+	in = str_make((const char *)data + 2, n - 2);
+	feed(mode, in, 0, &whole);
+	feed(mode, in, 1 + data[1], &split);
+	CHECK(str_eq(buf_as_str(&whole), buf_as_str(&split)));
+	if (mode == FRAME_LF) {
+		split_lines(in, &lines);
+		CHECK(str_eq(buf_as_str(&whole), buf_as_str(&lines)));
+	}
+	buf_fini(&whole);
+	buf_fini(&split);
+	buf_fini(&lines);
+	return 0;
+}
