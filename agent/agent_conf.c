@@ -16,8 +16,8 @@
 static void check_name(struct conf_doc *doc, const struct conf_node *key)
 {
 	struct str name = key->text;
-	bool is_fine = name.n > 0 && name.n <= NAME_MAX_BYTES && name.p[0] != '.' &&
-		       name.p[0] != '-';
+	bool is_fine =
+		name.n > 0 && name.n <= NAME_MAX_BYTES && name.p[0] != '.' && name.p[0] != '-';
 
 	for (size_t i = 0; i < name.n; i++) {
 		char c = name.p[i];
@@ -28,7 +28,8 @@ static void check_name(struct conf_doc *doc, const struct conf_node *key)
 	}
 	if (!is_fine)
 		conf_error(doc, key,
-			   "'" STR_FMT "' is no name: letters, digits, _ - and . (not in front), at "
+			   "'" STR_FMT
+			   "' is no name: letters, digits, _ - and . (not in front), at "
 			   "most 64",
 			   STR_ARG(name));
 }

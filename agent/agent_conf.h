@@ -71,14 +71,14 @@ struct config_pipeline {
 /* One generation of the configuration; config_free() frees all, the plan included. */
 struct config {
 	unsigned magic;
-	struct conf_doc *doc;      /* errors and notices are here */
+	struct conf_doc *doc; /* errors and notices are here */
 	struct conf_list files;
 	struct conf_node *root;
 	struct agent_conf agent;
 	struct config_item *inputs, *outputs;
 	struct config_pipeline *pipelines;
 	size_t ninputs, noutputs, npipelines;
-	struct plan plan;          /* filled when there were no errors */
+	struct plan plan; /* filled when there were no errors */
 };
 
 /* Loads, checks everything and resolves names. Never NULL: the caller looks at

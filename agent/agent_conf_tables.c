@@ -31,12 +31,13 @@ static const struct conf_table admin_table = CONF_TABLE(struct agent_admin_conf,
 
 static const struct conf_field agent_fields[] = {
 	CONF_INT(struct agent_conf, threads, "1", "1", "64",
-		 "Threads that run pipelines. 1: one thread reads and processes. More: that many lanes "
-		 "beside the reading thread; records of one source stay in order."),
-	CONF_SIZE(struct agent_conf, memory_bytes, "32MiB", "8MiB", "64GiB",
-		  "Memory of the whole process; about half of it holds records on their way. When it "
-		  "is used up, files and connections are not read further.",
-		  .key = "memory"),
+		 "Threads that run pipelines. 1: one thread reads and processes. More: that many "
+		 "lanes beside the reading thread; records of one source stay in order."),
+	CONF_SIZE(
+		struct agent_conf, memory_bytes, "32MiB", "8MiB", "64GiB",
+		"Memory of the whole process; about half of it holds records on their way. When it "
+		"is used up, files and connections are not read further.",
+		.key = "memory"),
 	CONF_STR(struct agent_conf, state_dir, "/var/lib/tailrace",
 		 "Folder for what must survive a restart: positions of files, refused records.",
 		 .flags = CONF_NONEMPTY),
@@ -51,13 +52,16 @@ static const struct conf_field agent_fields[] = {
 	CONF_SECTION(struct agent_conf, admin, struct agent_admin_conf, &admin_table,
 		     "The agent's own HTTP port."),
 	CONF_LIST(struct agent_conf, include, "[conf.d/*.yaml]",
-		  "More files, relative to the main file; `[]` for none. Files of one pattern are read "
+		  "More files, relative to the main file; `[]` for none. Files of one pattern are "
+		  "read "
 		  "in the order of their names. Only in the main file."),
 	CONF_NODE(struct agent_conf, inputs,
-		  "Where records come from: a map from a name to the options of an input, `type` among "
+		  "Where records come from: a map from a name to the options of an input, `type` "
+		  "among "
 		  "them. The name becomes the default label `job`."),
 	CONF_NODE(struct agent_conf, outputs,
-		  "Where records go: a map from a name to the options of an output, `type` among them."),
+		  "Where records go: a map from a name to the options of an output, `type` among "
+		  "them."),
 	CONF_NODE(struct agent_conf, pipelines,
 		  "What happens in between: a map from a name to `from`, `stages` and `to`."),
 };
@@ -91,7 +95,8 @@ const struct conf_table output_item_table = CONF_TABLE(struct item_conf, output_
 static const struct conf_field pipeline_fields[] = {
 	CONF_BOOL(struct pipeline_conf, enabled, "true", ENABLED_TEXT),
 	CONF_LIST(struct pipeline_conf, from, NULL,
-		  "Names of inputs. An input feeds one pipeline. One that is switched off is left out.",
+		  "Names of inputs. An input feeds one pipeline. One that is switched off is left "
+		  "out.",
 		  .flags = CONF_REQUIRED, .example = "[app]"),
 	CONF_STAGES(struct pipeline_conf, stages, "What is done to every record, in this order."),
 	CONF_LIST(struct pipeline_conf, to, NULL,

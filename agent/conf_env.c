@@ -76,10 +76,11 @@ static int expand_one(struct str inside, const struct conf_env *env, struct buf 
 	value = lookup(env, name);
 	if (rest.n == 0) {
 		if (!value)
-			return err_set(err, -ENOENT,
-				       "the environment variable %s is not set; write ${%s:-default} "
-				       "if it may be missing",
-				       name, name);
+			return err_set(
+				err, -ENOENT,
+				"the environment variable %s is not set; write ${%s:-default} "
+				"if it may be missing",
+				name, name);
 		buf_c(out, value);
 		return 0;
 	}
@@ -94,10 +95,11 @@ static int expand_one(struct str inside, const struct conf_env *env, struct buf 
 			return expand(str_skip(rest, 2), env, out, err, nesting + 1);
 		return 0;
 	}
-	return err_set(err, -EINVAL,
-		       "${%s...}: only ${%s}, ${%s:-default} and ${%s:+text} are known; write $${ for "
-		       "a literal ${",
-		       name, name, name, name);
+	return err_set(
+		err, -EINVAL,
+		"${%s...}: only ${%s}, ${%s:-default} and ${%s:+text} are known; write $${ for "
+		"a literal ${",
+		name, name, name, name);
 }
 
 static int expand(struct str text, const struct conf_env *env, struct buf *out, struct err *err,

@@ -23,7 +23,7 @@ bool conf_env_needed(struct str text);
  *	$$                 a dollar
  * replaced; defaults may nest. Any other dollar stays: "^a$", "$1" and "${1}" are what they were.
  * The values themselves are not looked at again. out->max bounds the result: is_cut then. */
-int conf_env_expand(struct str text, const struct conf_env *env, struct buf *out, struct err *err)
-	MUST_USE;
+int conf_env_expand(struct str text, const struct conf_env *env, struct buf *out,
+		    struct err *err) MUST_USE;
 
 #endif

@@ -61,7 +61,8 @@ static struct conf_node *load_file(struct load *l, const char *path)
 	if (!node || node->kind == CONF_NULL)
 		return NULL;
 	if (node->kind != CONF_MAP_NODE) {
-		conf_error(l->doc, node, "expected a map with inputs, outputs and pipelines, found %s",
+		conf_error(l->doc, node,
+			   "expected a map with inputs, outputs and pipelines, found %s",
 			   conf_kind_name(node->kind));
 		return NULL;
 	}
@@ -120,8 +121,7 @@ static void merge(struct load *l, struct conf_node *from)
 		struct conf_entry *first = find(l->root, entry->key->text);
 
 		if (str_is(entry->key->text, "include")) {
-			conf_error(l->doc, entry->key,
-				   "'include' belongs into the main file only");
+			conf_error(l->doc, entry->key, "'include' belongs into the main file only");
 		} else if (!first) {
 			conf_map_add(l->doc, l->root, entry->key, entry->value);
 		} else if (!is_named_map(entry->key->text)) {

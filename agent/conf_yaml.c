@@ -74,7 +74,8 @@ static int check_bytes(struct loader *l)
 		return refuse_at(l, 0, "the file is UTF-16; save it as UTF-8");
 	at = str_chr(s, 0);
 	if (at < s.n)
-		return refuse_at(l, at, "a NUL byte in the file (is it UTF-16, or not text at all?)");
+		return refuse_at(l, at,
+				 "a NUL byte in the file (is it UTF-16, or not text at all?)");
 	at = utf8_valid_prefix(s);
 	if (at < s.n)
 		return refuse_at(l, at, "a byte that is not valid UTF-8");
@@ -133,16 +134,15 @@ static struct conf_node *expanded(struct loader *l, struct str text, bool is_quo
 	struct conf_node *node;
 
 	if (conf_env_expand(text, l->env, &out, &err)) {
-		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1,
-			      (uint32_t)mark->column + 1, "%s", err.text);
+		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
+			      "%s", err.text);
 		buf_clear(&out);
 	}
 	l->env_bytes += out.n;
 	if (out.is_cut || l->env_bytes > CONF_YAML_ENV_MAX_BYTES)
 		stop(l, mark, "more than 4 MiB of text out of ${...}");
 	if (!utf8_is_valid(buf_as_str(&out))) {
-		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1,
-			      (uint32_t)mark->column + 1,
+		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
 			      "a variable in ${...} is not valid UTF-8");
 		buf_clear(&out);
 	}
@@ -154,8 +154,8 @@ static struct conf_node *expanded(struct loader *l, struct str text, bool is_quo
 
 static struct conf_node *scalar(struct loader *l, const yaml_event_t *event, bool is_key)
 {
-	struct str text = str_make((const char *)event->data.scalar.value,
-				   event->data.scalar.length);
+	struct str text =
+		str_make((const char *)event->data.scalar.value, event->data.scalar.length);
 	bool is_plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 
 	check_tag(l, event->data.scalar.tag, &event->start_mark);
@@ -374,7 +374,8 @@ static void syntax_error(struct loader *l)
 
 	if (p->error == YAML_READER_ERROR) {
 		/* The reader has no marks, only an offset. */
-		refuse_at(l, p->problem_offset < l->text.n ? p->problem_offset : l->text.n, problem);
+		refuse_at(l, p->problem_offset < l->text.n ? p->problem_offset : l->text.n,
+			  problem);
 		return;
 	}
 	if (c == '\t')
@@ -386,8 +387,8 @@ static void syntax_error(struct loader *l)
 	else if (strstr(problem, "undefined alias") || c == '*')
 		hint = " (a value that begins with * needs quotes)";
 	if (p->context)
-		conf_error_at(l->doc, l->file, line, col, "%s %s that begins at line %zu%s", problem,
-			      p->context, p->context_mark.line + 1, hint);
+		conf_error_at(l->doc, l->file, line, col, "%s %s that begins at line %zu%s",
+			      problem, p->context, p->context_mark.line + 1, hint);
 	else
 		conf_error_at(l->doc, l->file, line, col, "%s%s", problem, hint);
 }

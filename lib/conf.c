@@ -355,8 +355,8 @@ int conf_read_parts(struct conf_doc *doc, const struct conf_part *items, size_t 
 {
 	struct parts parts = { items, n };
 	size_t errors = doc->errors;
-	bool is_body = n == 1 && items[0].table->n == 1 &&
-		       (items[0].table->fields[0].flags & CONF_BODY);
+	bool is_body =
+		n == 1 && items[0].table->n == 1 && (items[0].table->fields[0].flags & CONF_BODY);
 
 	if (map && map->kind != CONF_MAP_NODE && map->kind != CONF_NULL && !is_body) {
 		conf_error(doc, map, "expected a map of options, found %s",

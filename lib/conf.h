@@ -79,10 +79,10 @@ struct conf_map {
 };
 
 enum { /* schemes of addresses */
-	CONF_UDP = 1,
-	CONF_TCP = 2,
-	CONF_UNIX = 4,     /* unix:///path, stream */
-	CONF_UNIXGRAM = 8, /* unixgram:///path, datagram */
+       CONF_UDP = 1,
+       CONF_TCP = 2,
+       CONF_UNIX = 4,     /* unix:///path, stream */
+       CONF_UNIXGRAM = 8, /* unixgram:///path, datagram */
 };
 
 struct conf_addr {
@@ -124,12 +124,12 @@ struct conf_enum {
 	const char *doc; /* may be NULL */
 };
 
-enum { /* conf_field.flags */
-	CONF_REQUIRED = 1, /* must be given; texts, lists and maps not empty */
-	CONF_NONEMPTY = 2, /* when given, not empty */
-	CONF_BODY = 4,     /* the only row of its table: the value is the whole body, not one key */
-	CONF_ADVANCED = 8, /* listed behind the others, not in samples */
-	CONF_PRIVATE = 16, /* the value (of a map: the values) is never shown, as a secret */
+enum {                    /* conf_field.flags */
+       CONF_REQUIRED = 1, /* must be given; texts, lists and maps not empty */
+       CONF_NONEMPTY = 2, /* when given, not empty */
+       CONF_BODY = 4,     /* the only row of its table: the value is the whole body, not one key */
+       CONF_ADVANCED = 8, /* listed behind the others, not in samples */
+       CONF_PRIVATE = 16, /* the value (of a map: the values) is never shown, as a secret */
 };
 
 struct conf_field {
@@ -158,6 +158,7 @@ struct conf_table {
 	void (*check)(struct conf_doc *doc, const struct conf_node *node, const void *conf);
 };
 
+/* clang-format off */
 #define CONF_TABLE(S, rows, ...)                                                                   \
 	{                                                                                          \
 		.fields = (rows), .n = ARRAY_LEN(rows), .size = sizeof(S), ##__VA_ARGS__           \
@@ -240,6 +241,8 @@ struct conf_table {
 		 .table = (table_), ##__VA_ARGS__)
 #define CONF_NODE(S, m, text, ...)                                                                 \
 	CONF_ROW(S, m, CONF_T_NODE, CONF_AT(S, m, const struct conf_node *), text, ##__VA_ARGS__)
+
+/* clang-format on */
 
 /* ---- plugins, as far as configuration and documents care ------------------------------------ */
 

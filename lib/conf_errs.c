@@ -10,8 +10,8 @@
 #include "lib/conf_doc_impl.h"
 #include "lib/mem.h"
 
-static void add(struct conf_doc *doc, const char *file, uint32_t line, uint32_t col,
-		bool is_notice, struct str text)
+static void add(struct conf_doc *doc, const char *file, uint32_t line, uint32_t col, bool is_notice,
+		struct str text)
 {
 	*(is_notice ? &doc->notices : &doc->errors) += 1;
 	if (doc->nerrs >= CONF_ERRORS_MAX)
@@ -154,8 +154,8 @@ void conf_errors_print(struct conf_doc *doc, struct buf *out, bool is_notice)
 
 	for (size_t i = 0; i < doc->nerrs; i++)
 		if (doc->errs[i].is_notice == is_notice)
-			keys[n++] = (struct sort_key){ &doc->errs[i],
-						       file_rank(doc, &doc->errs[i]), i };
+			keys[n++] = (struct sort_key){ &doc->errs[i], file_rank(doc, &doc->errs[i]),
+						       i };
 	qsort(keys, n, sizeof(*keys), by_place);
 	for (size_t i = 0; i < n; i++)
 		print_one(keys[i].err, out);
@@ -164,12 +164,27 @@ void conf_errors_print(struct conf_doc *doc, struct buf *out, bool is_notice)
 	mem_free(keys);
 }
 
+/* Two neighbours changed places: one slip of the fingers, but a distance of two. */
+static bool is_swapped(struct str a, struct str b)
+{
+	size_t i = 0;
+
+	if (a.n != b.n)
+		return false;
+	while (i < a.n && a.p[i] == b.p[i])
+		i++;
+	return i + 1 < a.n && a.p[i] == b.p[i + 1] && a.p[i + 1] == b.p[i] &&
+	       str_eq(str_skip(a, i + 2), str_skip(b, i + 2));
+}
+
 /* Lower is nearer; SIZE_MAX: not near at all. */
 static size_t nearness(struct str word, struct str candidate)
 {
 	size_t max = word.n <= 3 ? 1 : word.n <= 6 ? 2 : 3;
 	size_t d = str_distance(word, candidate, max);
 
+	if (is_swapped(word, candidate))
+		return 1;
 	if (d <= max && d < word.n)
 		return d;
 	/* max_line_size for max_line: one is the beginning of the other. */

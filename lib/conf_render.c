@@ -40,7 +40,9 @@ void conf_render_time(struct buf *out, int64_t ns)
 /* Plain YAML scalars that mean what they say in block and flow context alike. */
 static bool is_plain(struct str text)
 {
-	static const char *const words[] = { "null", "~", "true", "false", "yes", "no", "on", "off" };
+	static const char *const words[] = {
+		"null", "~", "true", "false", "yes", "no", "on", "off"
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (str_ieq(text, str_c(words[i])))
@@ -209,8 +211,9 @@ static void render_list(struct buf *out, const struct conf_field *f, const void 
 static void render_int(struct buf *out, const struct conf_field *f, const void *at)
 {
 	if (f->size == sizeof(int))
-		buf_printf(out, "%" PRId64, f->is_unsigned ? (int64_t) * (const unsigned *)at
-							   : (int64_t) * (const int *)at);
+		buf_printf(out, "%" PRId64,
+			   f->is_unsigned ? (int64_t) * (const unsigned *)at
+					  : (int64_t) * (const int *)at);
 	else
 		buf_printf(out, "%" PRId64, *(const int64_t *)at);
 }
@@ -306,19 +309,16 @@ static void render_sections(struct buf *out, const struct conf_field *f,
 			    const struct conf_node *node, const void *conf, unsigned indent,
 			    bool with_origin)
 {
-	const struct conf_sections *list =
-		(const void *)((const char *)conf + f->offset);
+	const struct conf_sections *list = (const void *)((const char *)conf + f->offset);
 
 	for (size_t i = 0; i < list->n; i++) {
-		const struct conf_node *item = node && node->kind == CONF_SEQ && i < node->n
-						       ? node->items[i]
-						       : NULL;
+		const struct conf_node *item =
+			node && node->kind == CONF_SEQ && i < node->n ? node->items[i] : NULL;
 
 		spaces(out, indent);
 		buf_c(out, "-\n");
-		conf_render(out, f->table, item,
-			    (const char *)list->items + i * f->table->size, indent + 2,
-			    with_origin);
+		conf_render(out, f->table, item, (const char *)list->items + i * f->table->size,
+			    indent + 2, with_origin);
 	}
 }
 

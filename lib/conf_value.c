@@ -152,7 +152,7 @@ static unsigned scheme_cut(struct str *text, unsigned allowed)
 	}
 	/* A single possible scheme need not be written. */
 	return str_find(*text, STR("://")) == text->n && (allowed & (allowed - 1)) == 0 ? allowed
-											 : 0;
+											: 0;
 }
 
 bool conf_parse_addr(struct str text, unsigned allowed, struct conf_addr *ret, struct err *err)
@@ -254,8 +254,8 @@ static double real_bound(enum conf_type type, const char *text)
 static bool out_of_bounds(const struct conf_field *f, struct str text, bool is_low, struct err *why)
 {
 	if (f->min && f->max)
-		err_set(why, -ERANGE, "is " STR_FMT ", must be from %s to %s", STR_ARG(text), f->min,
-			f->max);
+		err_set(why, -ERANGE, "is " STR_FMT ", must be from %s to %s", STR_ARG(text),
+			f->min, f->max);
 	else
 		err_set(why, -ERANGE, "is " STR_FMT ", must be at %s %s", STR_ARG(text),
 			is_low ? "least" : "most", is_low ? f->min : f->max);

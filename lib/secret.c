@@ -60,8 +60,8 @@ int secret_read(const struct secret *s, struct buf *ret, struct err *err)
 		if (s->source == SECRET_FILE)
 			rc = read_file(name, ret, err);
 		else if (!getenv(name))
-			rc = err_set(err, -ENOENT, "the environment variable %s of a secret is not set",
-				     name);
+			rc = err_set(err, -ENOENT,
+				     "the environment variable %s of a secret is not set", name);
 		else
 			buf_c(ret, getenv(name));
 	}

@@ -190,7 +190,8 @@ static void test_values(void)
 		"listen: ['tcp://[::1]:601', 'unix:///run/x.sock', 'udp://*:0'], password: pw,\n"
 		"paths: one, buckets: [], labels: {x: 1, y: }, node: {a: [b]},\n"
 		"part: {name: n, wait: 0}, parts: [{name: a}, {name: b, wait: 1h}],\n"
-		"stages: [{labels: {l: }}, decolorize, {}, {match: {stages: [{output: {source: s}}]}}]}",
+		"stages: [{labels: {l: }}, decolorize, {}, {match: {stages: [{output: {source: "
+		"s}}]}}]}",
 		&all, NULL);
 	const struct match_conf *match;
 
@@ -295,8 +296,8 @@ static const struct {
 	{ "{must: x, rate: 2MiB/s}", "f:1:17: rate: is 2MiB/s, must be at most 1MiB/s\n" },
 	{ "{must: x, color: allways}", "f:1:18: color: 'allways' is not one of auto, always, never "
 				       "(did you mean 'always'?)\n" },
-	{ "{must: x, which: [card, emial]}",
-	  "f:1:25: which[1]: 'emial' is not one of card, email, ipv4, all (did you mean 'email'?)\n" },
+	{ "{must: x, which: [card, emial]}", "f:1:25: which[1]: 'emial' is not one of card, email, "
+					     "ipv4, all (did you mean 'email'?)\n" },
 	{ "{must: x, listen: ['ftp://x:1', 'udp://x', 'tcp://::1:5', 'udp://h:70000', "
 	  "'unix://rel', 'udp://a b:1']}",
 	  "f:1:20: listen[0]: 'ftp://x:1' must begin with udp:// or tcp:// or unix://\n"
@@ -320,24 +321,24 @@ static const struct {
 	{ "{must: x, labels: [a]}",
 	  "f:1:19: labels: expected a map of names and values, found a list\n" },
 	{ "{must: x, labels: {a: {b: c}}}", "f:1:23: labels.a: expected a text, found a map\n" },
-	{ "{must: x, part: {nam: a}}", "f:1:17: part: the option 'name' is required\n"
-				       "f:1:18: part: unknown option 'nam' (did you mean 'name'?)\n" },
+	{ "{must: x, part: {nam: a}}",
+	  "f:1:17: part: the option 'name' is required\n"
+	  "f:1:18: part: unknown option 'nam' (did you mean 'name'?)\n" },
 	{ "{must: x, part: 5}", "f:1:17: part: expected a map of options, found a single value\n" },
 	{ "{must: x, parts: [{wait: 1s}]}", "f:1:19: parts[0]: the option 'name' is required\n" },
 	{ "{must: x, parts: {name: a}}", "f:1:18: parts: expected a list of maps, found a map\n" },
-	{ "{must: x, stages: {a: b}}",
-	  "f:1:19: stages: expected a list of stages, found a map\n" },
+	{ "{must: x, stages: {a: b}}", "f:1:19: stages: expected a list of stages, found a map\n" },
 	{ "{must: x, stages: [{outptu: {source: a}}]}",
 	  "f:1:21: stages[0]: unknown stage 'outptu' (did you mean 'output'?)\n" },
-	{ "{must: x, stages: [output]}",
-	  "f:1:20: stages[0]: the option 'source' is required\n" },
+	{ "{must: x, stages: [output]}", "f:1:20: stages[0]: the option 'source' is required\n" },
 	{ "{must: x, stages: [{labels: }]}", "f:1:29: stages[0].labels: needs a value\n" },
 	{ "{must: x, stages: [{tags: [a]}]}",
 	  "f:1:27: stages[0].tags: expected a map of names and values, found a list\n" },
 	{ "{must: x, stages: [{decolorize: {a: b}}]}",
 	  "f:1:34: stages[0].decolorize: unknown option 'a'\n" },
 	{ "{must: x, stages: [{output: , source: a}]}",
-	  "f:1:20: stages[0]: a stage is one name with its options below it, found a map with several "
+	  "f:1:20: stages[0]: a stage is one name with its options below it, found a map with "
+	  "several "
 	  "keys (are the options indented below the name?)\n" },
 	{ "{must: x, stages: [[a]]}",
 	  "f:1:20: stages[0]: expected a stage (`- name: options`), found a list\n" },
@@ -374,40 +375,39 @@ static void test_render(void)
 		"count: 7\nmax_line: 3KiB\nwait: 90m\nratio: 0.1\nrate: 1/m\ncolor: never\n"
 		"which: [all]\npaths: [a, 'b c', 'no']\nlabels: {x: '', y: , z: ' '}\n"
 		"parts: [{name: p}]\nstages: [{labels: {a: }}, {match: {stages: [decolorize]}}]\n";
-	static const char want[] =
-		"text: hello  # default\n"
-		"url: \"http://me:<secret>@host/x\"  # f:2\n"
-		"must: \"it's\\n$${x} $$$ #: é\"  # f:1\n"
-		"flag: true  # default\n"
-		"count: 7  # f:5\n"
-		"positive: 0  # default\n"
-		"wide: -9000000000  # default\n"
-		"max_line: 3KiB  # f:6\n"
-		"wait: 1h30m  # f:7\n"
-		"ratio: 0.1  # f:8\n"
-		"rate: 0.016666666666666666  # f:9\n"
-		"color: never  # f:10\n"
-		"which: [card, email, ipv4]  # f:11\n"
-		"addr: 127.0.0.1:9099  # default\n"
-		"listen: [udp://:514]  # default\n"
-		"password: <secret>  # f:3\n"
-		"paths: [a, \"b c\", \"no\"]  # f:12\n"
-		"buckets: [1, 1KiB]  # default\n"
-		"labels: {x: \"\", y: null, z: \" \"}  # f:13\n"
-		"headers: {Authorization: <secret>}  # f:4\n"
-		"stages:\n"
-		"  - labels: {a: null}  # f:15\n"
-		"  - match:  # f:15\n"
-		"      stages:\n"
-		"        - decolorize: {}  # f:15\n"
-		"part:\n"
-		"  name: null  # default\n"
-		"  wait: 1s  # default\n"
-		"parts:\n"
-		"  -\n"
-		"    name: p  # f:14\n"
-		"    wait: 1s  # default\n"
-		"node: null  # default\n";
+	static const char want[] = "text: hello  # default\n"
+				   "url: \"http://me:<secret>@host/x\"  # f:2\n"
+				   "must: \"it's\\n$${x} $$$ #: é\"  # f:1\n"
+				   "flag: true  # default\n"
+				   "count: 7  # f:5\n"
+				   "positive: 0  # default\n"
+				   "wide: -9000000000  # default\n"
+				   "max_line: 3KiB  # f:6\n"
+				   "wait: 1h30m  # f:7\n"
+				   "ratio: 0.1  # f:8\n"
+				   "rate: 0.016666666666666666  # f:9\n"
+				   "color: never  # f:10\n"
+				   "which: [card, email, ipv4]  # f:11\n"
+				   "addr: 127.0.0.1:9099  # default\n"
+				   "listen: [udp://:514]  # default\n"
+				   "password: <secret>  # f:3\n"
+				   "paths: [a, \"b c\", \"no\"]  # f:12\n"
+				   "buckets: [1, 1KiB]  # default\n"
+				   "labels: {x: \"\", y: null, z: \" \"}  # f:13\n"
+				   "headers: {Authorization: <secret>}  # f:4\n"
+				   "stages:\n"
+				   "  - labels: {a: null}  # f:15\n"
+				   "  - match:  # f:15\n"
+				   "      stages:\n"
+				   "        - decolorize: {}  # f:15\n"
+				   "part:\n"
+				   "  name: null  # default\n"
+				   "  wait: 1s  # default\n"
+				   "parts:\n"
+				   "  -\n"
+				   "    name: p  # f:14\n"
+				   "    wait: 1s  # default\n"
+				   "node: null  # default\n";
 	struct buf out = BUF_INIT, again = BUF_INIT, plain = BUF_INIT;
 	struct conf_node *root;
 	struct all all;
@@ -444,8 +444,9 @@ static void test_numbers(void)
 	static const struct {
 		uint64_t bytes;
 		const char *text;
-	} sizes[] = { { 0, "0" }, { 1, "1" }, { 1536, "1536" }, { 65536, "64KiB" },
-		      { 1 << 30, "1GiB" } };
+	} sizes[] = {
+		{ 0, "0" }, { 1, "1" }, { 1536, "1536" }, { 65536, "64KiB" }, { 1 << 30, "1GiB" }
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(times); i++) {
 		struct buf out = BUF_INIT;

@@ -63,7 +63,9 @@ static const struct {
 } good[] = {
 	{ "", "~" },
 	{ "# nothing\n", "~" },
-	{ "\xef\xbb\xbf" "a: 1", "{a:\"1\"}" },
+	{ "\xef\xbb\xbf"
+	  "a: 1",
+	  "{a:\"1\"}" },
 	{ "a: 1\nb: two words\n", "{a:\"1\",b:\"two words\"}" },
 	{ "a:\nb: ~\nc: null\nd: ''\ne: \"null\"\nf: |\n  x\n",
 	  "{a:~,b:~,c:~,d:\"\",e:\"null\",f:\"x\\n\"}" },
@@ -114,14 +116,15 @@ static const struct {
 	const char *errors;
 } bad[] = {
 	{ STR("a: 1\nb: 2\na: 3\n"), "f:3:1: 'a' is given twice, first at f:1:1\n" },
-	{ STR("x:\n  y: {a: 1, a: 2}\n"),
-	  "f:2:13: x.y: 'a' is given twice, first at f:2:7\n" },
+	{ STR("x:\n  y: {a: 1, a: 2}\n"), "f:2:13: x.y: 'a' is given twice, first at f:2:7\n" },
 	{ STR("a: !!binary aGk="), "f:1:4: the tag 'tag:yaml.org,2002:binary' is not supported\n" },
 	{ STR("a: !ruby/object {}"), "f:1:4: the tag '!ruby/object' is not supported\n" },
 	{ STR("a: 1\n---\nb: 2"), "f:2:1: a second document (---) in one file\n" },
 	{ STR("a: \0 b"), "f:1:4: a NUL byte in the file (is it UTF-16, or not text at all?)\n" },
 	{ STR("a: \"x\\0y\""), "f:1:4: a NUL byte in a text\n" },
-	{ STR("\xff\xfe" "a\0:\0"), "f:1:1: the file is UTF-16; save it as UTF-8\n" },
+	{ STR("\xff\xfe"
+	      "a\0:\0"),
+	  "f:1:1: the file is UTF-16; save it as UTF-8\n" },
 	{ STR("a: b\nc: \xc3\xa9\xff"), "f:2:5: a byte that is not valid UTF-8\n" },
 	{ STR("a: \x01"), "f:1:4: control characters are not allowed\n" },
 	{ STR("a: &x [1, *x]"), "f:1:11: an alias that contains itself\n" },
@@ -129,22 +132,27 @@ static const struct {
 	{ STR("[a]: b"), "f:1:1: the name in front of a colon must be a text\n" },
 	{ STR("? {a: b}\n: c"), "f:1:3: the name in front of a colon must be a text\n" },
 	{ STR("t: {<<: 5}"), "f:1:9: t: << needs a map or a list of maps, found a single value\n" },
-	{ STR("a:\n\tb: 1"), "f:2:1: found character that cannot start any token while scanning for "
-			    "the next token that begins at line 2 (YAML is indented with spaces, not "
-			    "with tabs)\n" },
+	{ STR("a:\n\tb: 1"),
+	  "f:2:1: found character that cannot start any token while scanning for "
+	  "the next token that begins at line 2 (YAML is indented with spaces, not "
+	  "with tabs)\n" },
 	{ STR("a: @x"), "f:1:4: found character that cannot start any token while scanning for the "
 			"next token that begins at line 1 (put the value in quotes)\n" },
-	{ STR("a: b: c"), "f:1:5: mapping values are not allowed in this context (a value with ': ' in "
-			  "it needs quotes; or the indentation is off)\n" },
-	{ STR("a: [1, 2"), "f:2:1: did not find expected ',' or ']' while parsing a flow sequence that "
-			   "begins at line 1\n" },
+	{ STR("a: b: c"),
+	  "f:1:5: mapping values are not allowed in this context (a value with ': ' in "
+	  "it needs quotes; or the indentation is off)\n" },
+	{ STR("a: [1, 2"),
+	  "f:2:1: did not find expected ',' or ']' while parsing a flow sequence that "
+	  "begins at line 1\n" },
 	{ STR("a: ${NOPE}\nb: ${NOPE2}"),
 	  "f:1:4: the environment variable NOPE is not set; write ${NOPE:-default} if it may be "
-	  "missing\nf:2:4: the environment variable NOPE2 is not set; write ${NOPE2:-default} if it "
+	  "missing\nf:2:4: the environment variable NOPE2 is not set; write ${NOPE2:-default} if "
+	  "it "
 	  "may be missing\n" },
 	{ STR("a: ${HOST"), "f:1:4: ${ without a closing brace; write $${ for a literal ${\n" },
-	{ STR("a: ${HOST:=x}"), "f:1:4: ${HOST...}: only ${HOST}, ${HOST:-default} and ${HOST:+text} "
-				"are known; write $${ for a literal ${\n" },
+	{ STR("a: ${HOST:=x}"),
+	  "f:1:4: ${HOST...}: only ${HOST}, ${HOST:-default} and ${HOST:+text} "
+	  "are known; write $${ for a literal ${\n" },
 	{ STR("a: ${BAD}"), "f:1:4: a variable in ${...} is not valid UTF-8\n" },
 };
 
@@ -213,8 +221,9 @@ static void test_limits(void)
 	/* A billion laughs, and the quadratic kind. */
 	buf_c(&yaml, "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
 	for (int i = 1; i < 10; i++)
-		buf_printf(&yaml, "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n",
-			   i, i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
+		buf_printf(&yaml,
+			   "a%d: &a%d [*a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d, *a%d]\n", i,
+			   i, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1, i - 1);
 	expect_error("alias bomb", &yaml, "more than 200000 values");
 	buf_c(&yaml, "a: &a '");
 	repeat(&yaml, "x", 1 << 20);
@@ -274,7 +283,8 @@ static void test_places(void)
 	struct conf_doc *doc = conf_doc_new();
 	struct conf_node *root = conf_yaml_parse(
 		doc, "dir/f.yaml", STR("inputs:\n  app:\n    paths: [a, \"b\", c]\n"), &env);
-	const struct conf_node *paths = conf_get(conf_get(conf_get(root, "inputs"), "app"), "paths");
+	const struct conf_node *paths =
+		conf_get(conf_get(conf_get(root, "inputs"), "app"), "paths");
 	struct buf path = BUF_INIT;
 
 	OK(paths && paths->n == 3);

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/agent_conf.h"
+#include "agent/cli.h"
+#include "agent/cli_args.h"
+#include "agent/conf_doc.h"
+#include "agent/quickstart.h"
+#include "agent/registry.h"
+#include "lib/log.h"
+
+#define FLAG(member, value_name, text)                                                             \
+	{                                                                                          \
+#member, value_name, offsetof(struct cli_args, member), text                       \
+	}
+#define CONFIG_FLAG                                                                                \
+	FLAG(config, "FILE|DIR", "main file, or its folder (default " AGENT_CONF_DEFAULT_PATH ")")
+
+static void print(FILE *to, struct buf *text)
+{
+	if (text->n)
+		fwrite(text->p, 1, text->n, to);
+	buf_fini(text);
+}
+
+static int fail(const struct err *err)
+{
+	fprintf(stderr, "tailrace: %s%s%s\n", err->where, err->where[0] ? ": " : "", err->text);
+	return 1;
+}
+
+/* ---- configuration ---- */
+
+/* NULL when it is wrong: every error has been printed then. */
+static struct config *load(const char *path, bool with_notices)
+{
+	size_t nplugins;
+	const struct conf_plugin *plugins = registry(&nplugins);
+	struct config *c =
+		config_load(path ? path : AGENT_CONF_DEFAULT_PATH, NULL, plugins, nplugins);
+	struct buf text = BUF_INIT;
+	size_t errors = conf_error_count(c->doc);
+
+	conf_errors_print(c->doc, &text, false);
+	print(stderr, &text);
+	if (errors) {
+		fprintf(stderr, "tailrace: %zu error%s in the configuration, nothing was started\n",
+			errors, errors == 1 ? "" : "s");
+		config_free(c);
+		return NULL;
+	}
+	if (with_notices && conf_notice_count(c->doc)) {
+		text = BUF_INIT;
+		conf_errors_print(c->doc, &text, true);
+		fputs("For your information:\n", stderr);
+		print(stderr, &text);
+	}
+	return c;
+}
+
+static int cmd_run(const struct cli_args *args)
+{
+	struct buf quickstart = BUF_INIT;
+	struct err err = ERR_NONE;
+	struct config *c;
+	int rc;
+
+	if (args->quickstart && quickstart_prepare(&quickstart, &err)) {
+		buf_fini(&quickstart);
+		return fail(&err);
+	}
+	c = load(args->config || !args->quickstart ? args->config : buf_cstr(&quickstart), true);
+	buf_fini(&quickstart);
+	if (!c)
+		return EXIT_WRONG;
+	log_setup(c->agent.log.level, c->agent.log.format);
+	rc = agent_run(&c->plan, &err);
+	if (rc && err.text[0])
+		fail(&err);
+	config_free(c);
+	return rc;
+}
+
+static int cmd_check(const struct cli_args *args)
+{
+	struct config *c = load(args->config, true);
+	struct err err = ERR_NONE;
+	int rc;
+
+	if (!c)
+		return EXIT_WRONG;
+	rc = agent_check(&c->plan, &err) < 0 ? EXIT_WRONG : 0;
+	if (rc)
+		fail(&err);
+	else
+		printf("The configuration is fine: %zu file%s, %zu input%s, %zu pipeline%s, %zu "
+		       "output%s.\n",
+		       c->files.n, c->files.n == 1 ? "" : "s", c->plan.ninputs,
+		       c->plan.ninputs == 1 ? "" : "s", c->plan.npipelines,
+		       c->plan.npipelines == 1 ? "" : "s", c->plan.noutputs,
+		       c->plan.noutputs == 1 ? "" : "s");
+	config_free(c);
+	return rc;
+}
+
+static int cmd_config(const struct cli_args *args)
+{
+	struct config *c = load(args->config, false);
+	struct buf text = BUF_INIT;
+
+	if (!c)
+		return EXIT_WRONG;
+	config_render(c, &text, !args->plain);
+	print(stdout, &text);
+	config_free(c);
+	return 0;
+}
+
+static const char *nth_pipeline(const void *plan, size_t i)
+{
+	const struct plan *p = plan;
+
+	return i < p->npipelines ? p->pipelines[i].name : NULL;
+}
+
+/* Which pipeline the flag means: by name, or the only one. */
+static int find_pipeline(const struct plan *plan, const char *name, size_t *ret, struct err *err)
+{
+	const char *nearest;
+
+	*ret = 0;
+	if (!name && plan->npipelines == 1)
+		return 0;
+	if (!name)
+		return err_set(err, -EINVAL, "there are %zu pipelines: say which with --pipeline",
+			       plan->npipelines);
+	for (; *ret < plan->npipelines; ++*ret)
+		if (!strcmp(plan->pipelines[*ret].name, name))
+			return 0;
+	nearest = conf_nearest(str_c(name), nth_pipeline, plan);
+	if (nearest)
+		return err_set(err, -EINVAL, "there is no pipeline '%s' (did you mean '%s'?)", name,
+			       nearest);
+	return err_set(err, -EINVAL, "there is no pipeline '%s'", name);
+}
+
+static int dry_run(const struct cli_args *args, const struct config *c, bool is_json)
+{
+	struct err err = ERR_NONE;
+	int fd = STDIN_FILENO, rc;
+	size_t pipeline;
+
+	if (find_pipeline(&c->plan, args->pipeline, &pipeline, &err)) {
+		fail(&err);
+		return EXIT_WRONG;
+	}
+	if (args->nrest && strcmp(args->rest[0], "-"))
+		fd = open(args->rest[0], O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		err_errno(&err, errno, "cannot open %s", args->rest[0]);
+		return fail(&err);
+	}
+	rc = agent_dry_run(&c->plan, pipeline, fd, is_json, &err);
+	if (fd != STDIN_FILENO)
+		close(fd);
+	return rc < 0 ? fail(&err) : 0;
+}
+
+static int cmd_dry_run(const struct cli_args *args)
+{
+	const char *format = args->format ? args->format : "text";
+	struct config *c;
+	int rc;
+
+	if (strcmp(format, "text") && strcmp(format, "json")) {
+		fprintf(stderr, "tailrace: --format is text or json, not '%s'\n", format);
+		return EXIT_WRONG;
+	}
+	c = load(args->config, false);
+	if (!c)
+		return EXIT_WRONG;
+	rc = dry_run(args, c, !strcmp(format, "json"));
+	config_free(c);
+	return rc;
+}
+
+static int cmd_version(const struct cli_args *args)
+{
+	(void)args;
+	puts("tailrace " TAILRACE_VERSION);
+	return 0;
+}
+
+static int cmd_help(const struct cli_args *args);
+
+/* ---- the table ---- */
+
+static const struct cli_flag run_flags[] = {
+	CONFIG_FLAG,
+	FLAG(quickstart, NULL, "with the demo folder and conf.d/quickstart.yaml"),
+	{ 0 },
+};
+static const struct cli_flag check_flags[] = { CONFIG_FLAG, { 0 } };
+static const struct cli_flag config_flags[] = {
+	CONFIG_FLAG,
+	FLAG(plain, NULL, "without the comments that say where values came from"),
+	{ 0 },
+};
+static const struct cli_flag dry_run_flags[] = {
+	CONFIG_FLAG,
+	FLAG(pipeline, "NAME", "which pipeline, when there are several"),
+	FLAG(format, "text|json", "how records are printed (default text)"),
+	{ 0 },
+};
+static const struct cli_flag no_flags[] = { { 0 } };
+
+static const struct cli_command commands[] = {
+	{ "run", "", "start the agent", run_flags, 0, cmd_run },
+	{ "check", "", "say everything that is wrong with a configuration", check_flags, 0,
+	  cmd_check },
+	{ "config", "", "print the values in force, and where each came from", config_flags, 0,
+	  cmd_config },
+	{ "dry-run", "[FILE]",
+	  "send lines of a file or stdin through one pipeline, print the result", dry_run_flags, 1,
+	  cmd_dry_run },
+	{ "help", "[NAME]", "this text; or about a command, an input, a stage or an output",
+	  no_flags, 1, cmd_help },
+	{ "version", "", "print the version", no_flags, 0, cmd_version },
+};
+
+static const char *nth_command(const void *unused, size_t i)
+{
+	(void)unused;
+	return i < ARRAY_LEN(commands) ? commands[i].name : NULL;
+}
+
+static const struct cli_command *find_command(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		if (!strcmp(commands[i].name, name))
+			return &commands[i];
+	return NULL;
+}
+
+/* ---- help ---- */
+
+static void help_command(struct buf *out, const struct cli_command *command)
+{
+	buf_printf(out, "tailrace %s%s%s%s: %s\n", command->name,
+		   command->flags->name ? " [flags]" : "", command->operands[0] ? " " : "",
+		   command->operands, command->summary);
+	for (const struct cli_flag *f = command->flags; f->name; f++) {
+		char head[64];
+
+		snprintf(head, sizeof(head), "--%s%s%s", f->name, f->value ? " " : "",
+			 f->value ? f->value : "");
+		buf_printf(out, "  %-22s %s\n", head, f->help);
+	}
+}
+
+static void help_kind(struct buf *out, const char *title, enum conf_plugin_kind kind,
+		      const struct conf_plugin *plugins, size_t n)
+{
+	buf_printf(out, "\n%s:\n", title);
+	for (size_t i = 0; i < n; i++)
+		if (plugins[i].kind == kind)
+			buf_printf(out, "  %-22s %s\n", plugins[i].name, plugins[i].summary);
+}
+
+static void help_all(struct buf *out)
+{
+	size_t n;
+	const struct conf_plugin *plugins = registry(&n);
+
+	buf_c(out, "tailrace takes logs in, cleans them and pushes them to Grafana Loki.\n\n"
+		   "Commands:\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		buf_printf(out, "  %-22s %s\n", commands[i].name, commands[i].summary);
+	help_kind(out, "Inputs", CONF_INPUT, plugins, n);
+	help_kind(out, "Stages", CONF_STAGE, plugins, n);
+	help_kind(out, "Outputs", CONF_OUTPUT, plugins, n);
+	buf_c(out, "\nMore: tailrace help <name>; tailrace help agent for the top-level options, "
+		   "pipeline for\nthose of a pipeline. To begin with: tailrace run --quickstart\n");
+}
+
+struct topics {
+	const struct conf_plugin *plugins;
+	size_t n;
+};
+
+static const char *nth_topic(const void *ctx, size_t i)
+{
+	const struct topics *topics = ctx;
+
+	if (i < ARRAY_LEN(commands))
+		return commands[i].name;
+	i -= ARRAY_LEN(commands);
+	if (i < topics->n)
+		return topics->plugins[i].name;
+	return i == topics->n ? "agent" : i == topics->n + 1 ? "pipeline" : NULL;
+}
+
+/* Everything of that name. */
+static void help_topic(struct buf *out, const char *name, const struct topics *topics)
+{
+	static const enum conf_plugin_kind kinds[] = { CONF_INPUT, CONF_STAGE, CONF_OUTPUT };
+	const struct cli_command *command = find_command(name);
+
+	if (command)
+		help_command(out, command);
+	if (!strcmp(name, "agent"))
+		conf_doc_help_table(out, &agent_conf_table, 0);
+	if (!strcmp(name, "pipeline"))
+		conf_doc_help_table(out, &pipeline_conf_table, 0);
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		const struct conf_plugin *plugin =
+			conf_plugin_find(topics->plugins, topics->n, kinds[i], str_c(name));
+
+		if (!plugin)
+			continue;
+		if (out->n)
+			buf_ch(out, '\n');
+		conf_doc_help(out, plugin);
+	}
+}
+
+static int cmd_help(const struct cli_args *args)
+{
+	struct buf out = BUF_INIT;
+	struct topics topics;
+	const char *nearest;
+
+	topics.plugins = registry(&topics.n);
+	if (args->nrest == 0)
+		help_all(&out);
+	else
+		help_topic(&out, args->rest[0], &topics);
+	if (out.n) {
+		print(stdout, &out);
+		return 0;
+	}
+	nearest = conf_nearest(str_c(args->rest[0]), nth_topic, &topics);
+	fprintf(stderr, "tailrace: nothing is called '%s'", args->rest[0]);
+	if (nearest)
+		fprintf(stderr, " (did you mean '%s'?)", nearest);
+	fputs("; `tailrace help` lists what there is\n", stderr);
+	return EXIT_WRONG;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *nearest = conf_nearest(str_c(name), nth_command, NULL);
+
+	fprintf(stderr, "tailrace: there is no command '%s'", name);
+	if (nearest)
+		fprintf(stderr, " (did you mean '%s'?)", nearest);
+	fputs("; `tailrace help` lists them\n", stderr);
+	return EXIT_WRONG;
+}
+
+int cli_main(int argc, char **argv)
+{
+	const struct cli_command *command;
+	struct err err = ERR_NONE;
+	struct cli_args args;
+	const char *name = argc > 1 ? argv[1] : "help";
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h"))
+		name = "help";
+	else if (!strcmp(name, "--version") || !strcmp(name, "-V"))
+		name = "version";
+	command = find_command(name);
+	if (!command)
+		return unknown_command(name);
+	if (cli_parse(command, argc - 2, argv + 2, &args, &err)) {
+		fail(&err);
+		fprintf(stderr, "`tailrace help %s` says what it takes\n", name);
+		return EXIT_WRONG;
+	}
+	if (args.help) {
+		struct buf out = BUF_INIT;
+
+		help_command(&out, command);
+		print(stdout, &out);
+		return 0;
+	}
+	return command->run(&args);
+}

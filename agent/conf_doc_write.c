@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of docs/reference: written, or compared with what is there. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "agent/conf_doc.h"
+
+#define NAME_SIZE 4096
+
+struct target {
+	const char *dir;
+	bool is_check;
+	int differing;
+	int rc;
+};
+
+static void read_file(const char *path, struct buf *out)
+{
+	FILE *f = fopen(path, "rb");
+	size_t n;
+
+	while (f && buf_reserve(out, 65536) && (n = fread(out->p + out->n, 1, 65536, f)) > 0)
+		out->n += n;
+	if (f)
+		fclose(f);
+}
+
+/* Says the first line that is not as it should be. */
+static void say_difference(const char *path, struct str have, struct str want)
+{
+	unsigned line = 1;
+
+	while (have.n && want.n) {
+		struct str a = str_cut(&have, '\n'), b = str_cut(&want, '\n');
+
+		if (!str_eq(a, b)) {
+			fprintf(stderr, "%s:%u: is  " STR_FMT "\n%s:%u: want " STR_FMT "\n", path,
+				line, STR_ARG(a), path, line, STR_ARG(b));
+			return;
+		}
+		line++;
+	}
+	fprintf(stderr, "%s: missing, or ends too early or too late\n", path);
+}
+
+static void put(struct target *t, const char *name, const struct buf *text)
+{
+	char path[NAME_SIZE];
+	struct buf have = BUF_INIT;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", t->dir, name);
+	read_file(path, &have);
+	if (!str_eq(buf_as_str(&have), buf_as_str(text))) {
+		t->differing++;
+		if (t->is_check) {
+			say_difference(path, buf_as_str(&have), buf_as_str(text));
+		} else {
+			f = fopen(path, "wb");
+			if (!f || fwrite(text->p, 1, text->n, f) != text->n)
+				t->rc = -EIO;
+			if (f && fclose(f))
+				t->rc = -EIO;
+			if (t->rc)
+				fprintf(stderr, "%s: %s\n", path, strerror(errno));
+		}
+	}
+	buf_fini(&have);
+}
+
+static bool is_ours(const char *name, const struct conf_plugin *plugins, size_t n)
+{
+	char page[256];
+
+	for (size_t i = 0; i < n; i++) {
+		snprintf(page, sizeof(page), "%s-%s.md", conf_doc_kind(plugins[i].kind),
+			 plugins[i].name);
+		if (!strcmp(name, page))
+			return true;
+	}
+	return !strcmp(name, "README.md") || !strcmp(name, "agent.md") ||
+	       !strcmp(name, "schema.json") || name[0] == '.';
+}
+
+/* Pages of plugins that are gone. */
+static void sweep(struct target *t, const struct conf_plugin *plugins, size_t n)
+{
+	char path[NAME_SIZE];
+	DIR *dir = opendir(t->dir);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (is_ours(entry->d_name, plugins, n))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", t->dir, entry->d_name);
+		t->differing++;
+		if (t->is_check)
+			fprintf(stderr, "%s: belongs to no plugin\n", path);
+		else
+			unlink(path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+int conf_doc_write(const char *dir, const struct conf_plugin *plugins, size_t n, bool is_check)
+{
+	struct target t = { .dir = dir, .is_check = is_check };
+	struct buf text = BUF_INIT;
+	char name[256];
+
+	conf_doc_index(&text, plugins, n);
+	put(&t, "README.md", &text);
+	buf_clear(&text);
+	conf_doc_agent_page(&text);
+	put(&t, "agent.md", &text);
+	buf_clear(&text);
+	conf_doc_schema(&text, plugins, n);
+	put(&t, "schema.json", &text);
+	for (size_t i = 0; i < n; i++) {
+		buf_clear(&text);
+		conf_doc_page(&text, &plugins[i]);
+		snprintf(name, sizeof(name), "%s-%s.md", conf_doc_kind(plugins[i].kind),
+			 plugins[i].name);
+		put(&t, name, &text);
+	}
+	sweep(&t, plugins, n);
+	buf_fini(&text);
+	return t.rc ? t.rc : t.differing;
+}
