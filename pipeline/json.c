@@ -415,7 +415,7 @@ static inline const char *open_container(struct walk *w, const char *p, const ch
 int json_extract(const struct json_paths *paths, struct str doc, struct json_value *values)
 {
 	struct walk w; /* the stack is not cleared: 64 frames are more than most lines */
-	const char *p = doc.p, *end = doc.p + doc.n;
+	const char *p = doc.p, *end = doc.n ? doc.p + doc.n : doc.p;
 	enum json_type type, root = JSON_ABSENT;
 	uint32_t node = JSON_ROOT;
 
