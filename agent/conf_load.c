@@ -18,6 +18,7 @@ struct load {
 	const struct conf_env *env;
 	struct conf_node *root;
 	struct conf_list files;
+	bool is_unreadable;  /* the last file could not even be opened */
 	struct str main_dir; /* with its slash; empty = the working directory */
 };
 
@@ -55,7 +56,8 @@ static struct conf_node *load_file(struct load *l, const char *path)
 		return NULL;
 	}
 	l->files.items[l->files.n++] = conf_dup(l->doc, str_c(path));
-	if (read_all(l->doc, path, &text) == 0)
+	l->is_unreadable = read_all(l->doc, path, &text) < 0;
+	if (!l->is_unreadable)
 		node = conf_yaml_parse(l->doc, path, buf_as_str(&text), l->env);
 	buf_fini(&text);
 	if (!node || node->kind == CONF_NULL)
@@ -185,6 +187,8 @@ static void load_main(struct load *l, const char *path)
 	struct str dir = str_c(path);
 	struct conf_node *node = load_file(l, path);
 
+	if (l->is_unreadable)
+		return; /* probably the wrong name: what lies beside it is of no interest */
 	while (dir.n && dir.p[dir.n - 1] != '/')
 		dir.n--;
 	l->main_dir = dir;

@@ -59,6 +59,15 @@ static bool is_plain(struct str text)
 	return text.n > 0;
 }
 
+/* Variables are not looked for in keys, so a dollar stays single. */
+static void render_key(struct buf *out, struct str text)
+{
+	if (is_plain(text))
+		buf_str(out, text);
+	else
+		buf_json_str(out, text);
+}
+
 void conf_render_text(struct buf *out, struct str text)
 {
 	struct buf quoted = BUF_INIT;
@@ -155,7 +164,7 @@ static void render_map(struct buf *out, const struct conf_map *map, bool is_priv
 	for (size_t i = 0; i < map->n; i++) {
 		if (i)
 			buf_c(out, ", ");
-		conf_render_text(out, map->items[i].key);
+		render_key(out, map->items[i].key);
 		buf_c(out, ": ");
 		if (!map->items[i].has_value)
 			buf_c(out, "null");
@@ -179,7 +188,7 @@ static void render_node(struct buf *out, const struct conf_node *node)
 		if (i)
 			buf_c(out, ", ");
 		if (node->kind == CONF_MAP_NODE) {
-			conf_render_text(out, node->entries[i].key->text);
+			render_key(out, node->entries[i].key->text);
 			buf_c(out, ": ");
 		}
 		render_node(out, node->kind == CONF_SEQ ? node->items[i] : node->entries[i].value);
