@@ -119,7 +119,9 @@ bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct at
 {
 	struct str value;
 
-	for (const struct attr *a = r->attrs + r->nattrs; a-- > r->attrs;) {
+	for (unsigned i = r->nattrs; i-- > 0;) {
+		const struct attr *a = &r->attrs[i];
+
 		if (a->kind == ATTR_GONE)
 			continue;
 		if (a->key == key || (a->key == KEY_INLINE && str_eq(attr_name(a), key_name(key)))) {

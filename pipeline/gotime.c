@@ -97,6 +97,16 @@ void gotime_free(struct gotime *g)
 	mem_free(g);
 }
 
+bool gotime_is_constant(const struct gotime *g)
+{
+	if (g->kind == KIND_UNIX || g->kind == KIND_UNIX_SCALED)
+		return false;
+	for (size_t i = 0; i < g->nsteps; i++)
+		if (g->steps[i].op != OP_LITERAL)
+			return false;
+	return true;
+}
+
 /* ---- numbers -------------------------------------------------------------------------------- */
 
 /* Seconds with an optional fraction, which counts forward in negative times, too. */

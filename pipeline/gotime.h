@@ -29,6 +29,9 @@ struct gotime_cache {
 struct gotime *gotime_new(struct str format, struct str location, struct err *err);
 void gotime_free(struct gotime *layout); /* NULL is fine */
 
+/* Whether nothing in a layout stands for a part of a time: most likely a misspelt name. */
+bool gotime_is_constant(const struct gotime *layout);
+
 /* Reads a time. False when text does not have the layout, is no time (hour 24, 30 February), or
  * lies outside what nanoseconds since 1970 can say (1678 to 2261). now_ns gives the year to times
  * without one: the current, but last year's for December read in January and next year's for
