@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A record as people (text) or programs (JSON lines) read it. */
+#ifndef OUTPUTS_STDOUT_RENDER_H
+#define OUTPUTS_STDOUT_RENDER_H
+
+#include "lib/buf.h"
+#include "pipeline/batch.h"
+
+/* One line: time, labels, line, metadata as key=value. With color, by the record's level. Control
+ * characters of the data are escaped, so that a log cannot drive the terminal. */
+void render_text(struct buf *out, const struct batch *b, const struct rec *r, bool color);
+/* {"time":"2006-01-02T15:04:05.999999999Z","labels":{..},"line":"..","metadata":{..}} */
+void render_json(struct buf *out, const struct batch *b, const struct rec *r);
+
+#endif
