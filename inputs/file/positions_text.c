@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The lines of a position file. Each is eight hex digits of CRC-32C over what follows the space,
+ * then a letter and its fields, numbers in hex without leading zeros:
+ *
+ *	V version                                first line of a file
+ *	F number dev ino btime seen path         a file; path with %xx for bytes outside 21..7e and %
+ *	H number length hash                     its beginning
+ *	S number offset marker last next {raw last}*   settled up to offset; times used (uniq.h)
+ *	R number start end t0 lines marker       a range on its way
+ *	T number                                 rewritten: starts again at 0
+ *	D number                                 gone
+ */
+#include "inputs/file/positions.h"
+#include "lib/crc32c.h"
+
+#define TIME_MAX_NS INT64_C(7000000000000000000) /* the year 2191: so that times can be added to */
+#define RANGE_LINES_MAX (1u << 20)
+
+/* ---- writing ------------------------------------------------------------------------------ */
+
+static const char hex_digits[] = "0123456789abcdef";
+
+static size_t begin(struct buf *out, char type, uint64_t num)
+{
+	size_t at = out->n;
+
+	buf_put(out, "00000000 ", 9);
+	buf_ch(out, type);
+	buf_printf(out, " %llx", (unsigned long long)num);
+	return at;
+}
+
+static void put(struct buf *out, uint64_t v)
+{
+	char digits[17];
+	size_t at = sizeof(digits);
+
+	do {
+		digits[--at] = hex_digits[v & 15];
+		v >>= 4;
+	} while (v);
+	digits[--at] = ' ';
+	buf_put(out, digits + at, sizeof(digits) - at);
+}
+
+static void end(struct buf *out, size_t at)
+{
+	uint32_t crc;
+
+	if (out->is_cut)
+		return;
+	crc = crc32c(str_make(out->p + at + 9, out->n - at - 9));
+	for (int i = 7; i >= 0; i--, crc >>= 4)
+		out->p[at + (size_t)i] = hex_digits[crc & 15];
+	buf_ch(out, '\n');
+}
+
+static void put_path(struct buf *out, struct str path)
+{
+	buf_ch(out, ' ');
+	for (size_t i = 0; i < path.n; i++) {
+		uint8_t c = (uint8_t)path.p[i];
+
+		if (c > 0x20 && c < 0x7f && c != '%') {
+			buf_ch(out, path.p[i]);
+			continue;
+		}
+		buf_ch(out, '%');
+		buf_ch(out, hex_digits[c >> 4]);
+		buf_ch(out, hex_digits[c & 15]);
+	}
+}
+
+void positions_render_file(const struct pos *p, struct buf *out)
+{
+	size_t at = begin(out, 'F', p->num);
+
+	put(out, p->file.dev);
+	put(out, p->file.ino);
+	put(out, (uint64_t)p->file.btime_ns);
+	put(out, (uint64_t)p->seen_s);
+	put_path(out, p->path);
+	end(out, at);
+}
+
+void positions_render_head(const struct pos *p, struct buf *out)
+{
+	size_t at = begin(out, 'H', p->num);
+
+	put(out, p->head_n);
+	put(out, p->head);
+	end(out, at);
+}
+
+void positions_render_range(const struct pos *p, const struct pos_range *r, struct buf *out)
+{
+	size_t at = begin(out, 'R', p->num);
+
+	put(out, r->start);
+	put(out, r->end);
+	put(out, (uint64_t)r->t0_ns);
+	put(out, r->n);
+	put(out, r->marker);
+	end(out, at);
+}
+
+void positions_render_settled(const struct pos *p, struct buf *out)
+{
+	size_t at = begin(out, 'S', p->num);
+
+	put(out, p->offset);
+	put(out, p->marker);
+	put(out, (uint64_t)p->last_ns);
+	put(out, p->uniq.next);
+	for (size_t i = 0; i < UNIQ_SLOTS && p->uniq.slot[i].raw_ns; i++) {
+		put(out, (uint64_t)p->uniq.slot[i].raw_ns);
+		put(out, (uint64_t)p->uniq.slot[i].last_ns);
+	}
+	end(out, at);
+}
+
+void positions_render_event(const struct pos *p, char type, struct buf *out)
+{
+	end(out, begin(out, type, p->num));
+}
+
+void positions_render(const struct positions *ps, struct buf *out)
+{
+	end(out, begin(out, 'V', 1));
+	for (const struct pos *p = ps->first; p; p = p->next) {
+		positions_render_file(p, out);
+		if (p->head_n)
+			positions_render_head(p, out);
+		positions_render_settled(p, out);
+		for (size_t i = 0; i < p->nranges; i++)
+			positions_render_range(p, &p->ranges[p->first_range + i], out);
+	}
+}
+
+/* ---- reading ------------------------------------------------------------------------------ */
+
+static bool parse_hex(struct str s, uint64_t *ret)
+{
+	uint64_t v = 0;
+
+	if (s.n == 0 || s.n > 16)
+		return false;
+	for (size_t i = 0; i < s.n; i++) {
+		const char *digit = memchr(hex_digits, s.p[i], 16);
+
+		if (!digit)
+			return false;
+		v = v << 4 | (uint64_t)(digit - hex_digits);
+	}
+	*ret = v;
+	return true;
+}
+
+/* n numbers; false when there are fewer or other text. */
+static bool take(struct str *fields, uint64_t *ret, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!fields->p || !parse_hex(str_cut(fields, ' '), &ret[i]))
+			return false;
+	return true;
+}
+
+static bool is_time(uint64_t v)
+{
+	return v <= (uint64_t)TIME_MAX_NS;
+}
+
+static struct pos *by_num(struct positions *ps, uint64_t num)
+{
+	struct map_node *n = map_first(&ps->by_num, num);
+
+	return n ? container_of(n, struct pos, by_num) : NULL;
+}
+
+static bool parse_path(struct str text, char *out, size_t *ret_n)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		uint64_t c = (uint8_t)text.p[i];
+
+		if (n == POS_PATH_MAX)
+			return false;
+		if (c == '%') {
+			if (text.n - i < 3 || !parse_hex(str_sub(text, i + 1, i + 3), &c))
+				return false;
+			i += 2;
+		}
+		if (c == 0)
+			return false;
+		out[n++] = (char)c;
+	}
+	*ret_n = n;
+	return n > 1 && out[0] == '/';
+}
+
+static bool apply_file(struct positions *ps, uint64_t num, struct str fields)
+{
+	char path[POS_PATH_MAX];
+	uint64_t v[4];
+	size_t n;
+	struct pos *p;
+
+	if (!take(&fields, v, 4) || !fields.p || !parse_path(fields, path, &n))
+		return false;
+	p = pos_insert(ps, num, &(struct file_id){ v[0], v[1], (int64_t)v[2] }, str_make(path, n));
+	if (!p)
+		return false;
+	p->seen_s = (int64_t)v[3];
+	return true;
+}
+
+static bool apply_head(struct pos *p, struct str fields)
+{
+	uint64_t v[2];
+
+	if (!take(&fields, v, 2) || fields.p || v[0] > HEAD_BYTES)
+		return false;
+	p->head_n = (uint32_t)v[0];
+	p->head = v[1];
+	return true;
+}
+
+static bool apply_settled(struct pos *p, struct str fields)
+{
+	struct uniq uniq = { 0 };
+	uint64_t v[4], slot[2];
+
+	if (!take(&fields, v, 4) || v[0] > INT64_MAX || v[0] < p->offset || !is_time(v[2]) ||
+	    v[3] >= UNIQ_SLOTS)
+		return false;
+	for (size_t i = 0; fields.p; i++) {
+		if (i == UNIQ_SLOTS || !take(&fields, slot, 2) || !is_time(slot[0]) ||
+		    !is_time(slot[1]) || slot[0] > slot[1] || slot[0] == 0)
+			return false;
+		uniq.slot[i].raw_ns = (int64_t)slot[0];
+		uniq.slot[i].last_ns = (int64_t)slot[1];
+	}
+	uniq.next = (uint32_t)v[3];
+	p->uniq = uniq;
+	pos_settle(p, v[0], v[1], (int64_t)v[2]);
+	return true;
+}
+
+static bool apply_range(struct pos *p, struct str fields)
+{
+	uint64_t v[5];
+
+	if (!take(&fields, v, 5) || fields.p || v[0] >= v[1] || v[1] > INT64_MAX ||
+	    !is_time(v[2]) || v[3] == 0 || v[3] > RANGE_LINES_MAX)
+		return false;
+	return pos_add_range(
+		p, &(struct pos_range){ v[0], v[1], (int64_t)v[2], (uint32_t)v[3], v[4] });
+}
+
+bool positions_apply(struct positions *ps, struct str line)
+{
+	struct str rest = line, crc_text = str_cut(&rest, ' '), type;
+	uint64_t crc, num;
+	struct pos *p;
+
+	if (crc_text.n != 8 || !parse_hex(crc_text, &crc) || !rest.p || crc != crc32c(rest))
+		return false;
+	type = str_cut(&rest, ' ');
+	if (type.n != 1 || !take(&rest, &num, 1))
+		return false;
+	if (type.p[0] == 'V')
+		return num == 1;
+	if (type.p[0] == 'F')
+		return apply_file(ps, num, rest);
+	p = by_num(ps, num);
+	if (!p)
+		return false;
+	switch (type.p[0]) {
+	case 'H':
+		return apply_head(p, rest);
+	case 'S':
+		return apply_settled(p, rest);
+	case 'R':
+		return apply_range(p, rest);
+	case 'T':
+		pos_restart(p);
+		return true;
+	case 'D':
+		pos_remove(ps, p);
+		return true;
+	default:
+		return false;
+	}
+}
