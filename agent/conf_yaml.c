@@ -132,22 +132,18 @@ static struct conf_node *expanded(struct loader *l, struct str text, bool is_quo
 	struct buf out = { .max = CONF_YAML_ENV_MAX_BYTES };
 	struct err err = ERR_NONE;
 	struct conf_node *node;
+	int rc = conf_env_expand(text, l->env, &out, &err);
 
-	if (conf_env_expand(text, l->env, &out, &err)) {
-		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
-			      "%s", err.text);
-		buf_clear(&out);
-	}
 	l->env_bytes += out.n;
 	if (out.is_cut || l->env_bytes > CONF_YAML_ENV_MAX_BYTES)
 		stop(l, mark, "more than 4 MiB of text out of ${...}");
-	if (!utf8_is_valid(buf_as_str(&out))) {
-		conf_error_at(l->doc, l->file, (uint32_t)mark->line + 1, (uint32_t)mark->column + 1,
-			      "a variable in ${...} is not valid UTF-8");
-		buf_clear(&out);
-	}
-	node = conf_node_scalar(l->doc, buf_as_str(&out), is_quoted);
+	else if (!rc && !utf8_is_valid(buf_as_str(&out)))
+		rc = err_set(&err, -EINVAL, "a variable in ${...} is not valid UTF-8");
+	node = conf_node_scalar(l->doc, rc ? STR("") : buf_as_str(&out), is_quoted);
 	node->is_expanded = true;
+	node->is_bad = rc != 0;
+	if (rc)
+		conf_error_at(l->doc, l->file, node->line, node->col, "%s", err.text);
 	buf_fini(&out);
 	return node;
 }
@@ -210,6 +206,7 @@ static struct conf_node *copy(struct loader *l, const struct conf_node *from, si
 	if (from->kind == CONF_SCALAR) {
 		to = conf_node_scalar(l->doc, from->text, from->is_quoted);
 		to->is_expanded = from->is_expanded;
+		to->is_bad = from->is_bad;
 		return to;
 	}
 	to = from->kind == CONF_SEQ ? conf_node_seq(l->doc) : conf_node_map(l->doc);
@@ -384,8 +381,8 @@ static void syntax_error(struct loader *l)
 		hint = " (put the value in quotes)";
 	else if (strstr(problem, "mapping values are not allowed"))
 		hint = " (a value with ': ' in it needs quotes; or the indentation is off)";
-	else if (strstr(problem, "undefined alias") || c == '*')
-		hint = " (a value that begins with * needs quotes)";
+	else if (strstr(problem, "alphabetic or numeric"))
+		hint = " (a value that begins with * or & needs quotes)";
 	if (p->context)
 		conf_error_at(l->doc, l->file, line, col, "%s %s that begins at line %zu%s",
 			      problem, p->context, p->context_mark.line + 1, hint);

@@ -165,7 +165,8 @@ static void read_single(struct conf_doc *doc, const struct conf_field *f, enum c
 {
 	struct err why = ERR_NONE;
 
-	if (!is_scalar(doc, node, "a single value"))
+	doc->skipped += node->is_bad;
+	if (node->is_bad || !is_scalar(doc, node, "a single value"))
 		return;
 	if (is_empty_bool(node, type)) {
 		*(bool *)at = false;
@@ -354,7 +355,7 @@ int conf_read_parts(struct conf_doc *doc, const struct conf_part *items, size_t 
 		    const struct conf_node *map)
 {
 	struct parts parts = { items, n };
-	size_t errors = doc->errors;
+	size_t errors = doc->errors + doc->skipped;
 	bool is_body =
 		n == 1 && items[0].table->n == 1 && (items[0].table->fields[0].flags & CONF_BODY);
 
@@ -369,10 +370,10 @@ int conf_read_parts(struct conf_doc *doc, const struct conf_part *items, size_t 
 		check_keys(doc, &parts, map);
 	for (size_t i = 0; i < n; i++)
 		read_table(doc, items[i].table, map, items[i].ret);
-	for (size_t i = 0; i < n && doc->errors == errors; i++)
+	for (size_t i = 0; i < n && doc->errors + doc->skipped == errors; i++)
 		if (items[i].table->check)
 			items[i].table->check(doc, map, items[i].ret);
-	return doc->errors == errors ? 0 : -EINVAL;
+	return doc->errors + doc->skipped == errors ? 0 : -EINVAL;
 }
 
 int conf_read(struct conf_doc *doc, const struct conf_table *table, const struct conf_node *map,

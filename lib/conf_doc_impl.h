@@ -17,6 +17,7 @@ struct conf_doc {
 	uint32_t line, col;
 	struct conf_err *errs; /* heap */
 	size_t nerrs, errors, notices;
+	size_t skipped; /* values that were not read because their error was known before */
 	const struct conf_plugin *plugins;
 	size_t nplugins;
 };

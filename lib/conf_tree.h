@@ -29,10 +29,11 @@ struct conf_entry {
 
 struct conf_node {
 	enum conf_kind kind;
-	bool is_quoted;           /* scalar: written in quotes or as a block, so never null */
-	bool is_expanded;         /* scalar: ${...} was replaced in it */
-	uint32_t line, col;       /* from 1; 0 = not from a file */
-	const char *file;         /* as the user named it, lives in the doc */
+	bool is_quoted;     /* scalar: written in quotes or as a block, so never null */
+	bool is_expanded;   /* scalar: ${...} was replaced in it */
+	bool is_bad;        /* scalar: its error is reported already, options keep their default */
+	uint32_t line, col; /* from 1; 0 = not from a file */
+	const char *file;   /* as the user named it, lives in the doc */
 	struct conf_node *parent; /* NULL at the root */
 	struct str text;          /* scalar: the source text after ${} */
 	size_t n, cap;            /* children */
