@@ -11,7 +11,9 @@
 
 #include "agent/admin.h"
 #include "agent/agent_impl.h"
+#include "agent/state_dir.h"
 #include "lib/clock.h"
+#include "lib/lockfile.h"
 #include "lib/log.h"
 
 #define DRAIN_CHECK_NS (10 * NS_PER_MS)
@@ -222,11 +224,13 @@ int agent_run(const struct plan *plan, struct err *err)
 {
 	struct agent a = { .plan = plan, .signals.fd = -1 };
 	bool balances = true;
-	int rc;
+	int rc, lock;
 
 	harden();
+	lock = rc = state_dir_take(plan->state_dir, err);
 	a.loop = loop_new("tailrace");
-	rc = watch_signals(&a, err);
+	if (rc >= 0)
+		rc = watch_signals(&a, err);
 	if (rc == 0)
 		rc = agent_build(&a, err);
 	if (rc == 0 && plan->admin.scheme)
@@ -238,6 +242,7 @@ int agent_run(const struct plan *plan, struct err *err)
 		balances = ledger_balances(&a);
 	}
 	agent_free(&a);
+	lockfile_release(lock);
 	return rc < 0 || !balances ? 1 : 0;
 }
 
