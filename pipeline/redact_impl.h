@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of redact*.c: what a search carries along, the byte classes, the detectors. */
+#ifndef PIPELINE_REDACT_IMPL_H
+#define PIPELINE_REDACT_IMPL_H
+
+#include "pipeline/redact.h"
+
+/* One search. p[0..n) is the text. */
+struct redact_search {
+	const uint8_t *p;
+	size_t n;
+	struct redact_scratch *out;
+	/* Places before these were dealt with by the detector. */
+	size_t email_end, card_end, ipv4_end, key_end;
+};
+
+void redact_add(struct redact_search *s, unsigned kind, size_t start, size_t end, bool is_quoted);
+
+/* Calls the detectors that are on for every place that could begin or belong to a secret. */
+void redact_scan(struct redact_search *s, unsigned detectors);
+/* The same without vector instructions: for machines without AVX2, and to compare with. */
+void redact_scan_plain(struct redact_search *s, unsigned detectors);
+
+/* Detectors. `at` is: the '@'; the first digit; the last digit of the first number; the 'b'; the
+ * byte before '=' or ':'. */
+void redact_email(struct redact_search *s, size_t at);
+void redact_card(struct redact_search *s, size_t at);
+void redact_ipv4(struct redact_search *s, size_t at);
+void redact_scheme(struct redact_search *s, size_t at, unsigned detectors);
+void redact_key_value(struct redact_search *s, size_t at);
+
+/* Where the open end of a cut text begins, as far as the detectors are concerned. */
+size_t redact_cut_start(const struct redact_search *s, unsigned detectors);
+/* Does the name p[0..n) end in one of the telling keys? */
+bool redact_is_secret_key(const uint8_t *p, size_t n);
+
+/* Classes of bytes. */
+enum {
+	RC_DIGIT = 1,
+	RC_ALPHA = 2,
+	RC_LOCAL = 4, /* of an address, before the @ */
+	RC_DOMAIN = 8,
+	RC_TOKEN = 16, /* of bearer and basic */
+	RC_SPACE = 32,
+	RC_HEX = 64,    /* letters a to f */
+	RC_FENCE = 128, /* cannot be part of a secret without quotes */
+};
+extern const uint8_t redact_class[256];
+
+static inline bool redact_is(uint8_t c, unsigned classes)
+{
+	return (redact_class[c] & classes) != 0;
+}
+
+static inline bool redact_at(const struct redact_search *s, size_t i, unsigned classes)
+{
+	return i < s->n && redact_is(s->p[i], classes);
+}
+
+#endif
