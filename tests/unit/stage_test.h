@@ -3,8 +3,9 @@
  *
  *	line; time=2000; {job="t"}; level=error; meta +trace=7f; gone=null
  *
- * where time and labels stand only when they changed, then extracted values in the order in which
- * they were set (of equal names the last), with + in front metadata. "dropped" ends a dropped one. */
+ * where time and labels stand only when they changed, then attributes in the order in which they
+ * were set: extracted values (of equal names the last), with + in front metadata (all of it).
+ * "dropped" ends a dropped one. */
 #ifndef TESTS_UNIT_STAGE_TEST_H
 #define TESTS_UNIT_STAGE_TEST_H
 
@@ -30,7 +31,8 @@ static struct buf stage_test_out;
 static inline bool stage_test_is_newest(const struct rec *r, const struct attr *attr)
 {
 	for (const struct attr *a = attr + 1; a < r->attrs + r->nattrs; a++)
-		if (a->kind == attr->kind && str_eq(attr_name(a), attr_name(attr)))
+		if (a->kind == ATTR_EXTRACTED && attr->kind == ATTR_EXTRACTED &&
+		    str_eq(attr_name(a), attr_name(attr)))
 			return false;
 	return attr->kind != ATTR_GONE;
 }

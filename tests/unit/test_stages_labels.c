@@ -116,19 +116,24 @@ static void metadata_of_inputs(void)
 	stage_test_rows(plugins, ARRAY_LEN(plugins), rows, ARRAY_LEN(rows), with_metadata);
 }
 
-/* Half a character, as a pattern on bytes may leave it. */
+/* Half a character, as a pattern on bytes may leave it, and an empty text without an address. */
 static void half_run(struct stage *s, struct batch *b)
 {
 	(void)s;
 	BATCH_FOR(b, r)
-	rec_attr(b, r, key_intern(STR("bad")), ATTR_EXTRACTED, ATTR_STRING, STR("\xc3"));
+	{
+		rec_attr(b, r, key_intern(STR("bad")), ATTR_EXTRACTED, ATTR_STRING, STR("\xc3"));
+		rec_attr(b, r, key_intern(STR("none")), ATTR_EXTRACTED, ATTR_STRING, STR_NONE);
+	}
 }
 
-static void invalid_utf8(void)
+static void odd_values(void)
 {
 	static const struct stage_test_row rows[] = {
-		{ "- half:\n- labels: {bad: }", "x", "x; bad=\xc3" },
-		{ "- half:\n- structured_metadata: {bad: }", "x", "x; bad=\xc3" },
+		{ "- half:\n- labels: {bad: }", "x", "x; bad=\xc3; none=" },
+		{ "- half:\n- structured_metadata: {bad: }", "x", "x; bad=\xc3; none=" },
+		{ "- half:\n- labels: {none: }", "x",
+		  "x; {app=\"web\", job=\"t\", none=\"\"}; bad=\xc3; none=" },
 	};
 	static const struct stage_ops half = { .name = "half", .run = half_run };
 	static const struct conf_table empty = { 0 };
@@ -163,7 +168,7 @@ int main(void)
 	RUN(static_labels_rows);
 	RUN(structured_metadata_rows);
 	RUN(metadata_of_inputs);
-	RUN(invalid_utf8);
+	RUN(odd_values);
 	RUN(errors);
 	buf_fini(&stage_test_out);
 	return test_end();
