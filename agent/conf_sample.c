@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A configuration to start from, out of an option table. */
+#include "agent/agent_conf.h"
 #include "agent/conf_doc.h"
+#include "agent/conf_yaml.h"
 
 static void spaces(struct buf *out, unsigned n)
 {
@@ -48,79 +50,125 @@ static void value(struct buf *out, const struct conf_field *f)
 	}
 }
 
-static void sample_table(struct buf *out, const struct conf_table *table, unsigned indent,
-			 bool is_comment);
+/* How a sample is written: `wanted` optional options with an example are not commented out. */
+struct sample {
+	struct buf *out;
+	unsigned wanted;
+};
 
-static void sample_field(struct buf *out, const struct conf_field *f, unsigned indent,
-			 bool is_comment)
+static void sample_table(struct sample *s, const struct conf_table *table, unsigned indent,
+			 bool is_comment, bool is_item);
+
+static bool is_live(struct sample *s, const struct conf_field *f)
+{
+	if (f->flags & CONF_REQUIRED)
+		return true;
+	if (f->def || !f->example || !s->wanted)
+		return false;
+	s->wanted--;
+	return true;
+}
+
+static void sample_field(struct sample *s, const struct conf_field *f, unsigned indent,
+			 bool is_comment, bool is_first_of_item)
 {
 	struct str doc = first_sentence(f->doc);
-	bool is_off = is_comment || (!(f->flags & CONF_REQUIRED) && !(f->example && !f->def));
+	bool is_off = is_comment || !is_live(s, f);
 
 	if (f->flags & CONF_ADVANCED)
 		return;
-	spaces(out, indent);
-	buf_printf(out, "# " STR_FMT "\n", STR_ARG(doc));
-	spaces(out, indent);
-	buf_printf(out, "%s%s:", is_off ? "# " : "", conf_field_key(f));
+	spaces(s->out, indent);
+	buf_printf(s->out, "# " STR_FMT "\n", STR_ARG(doc));
+	/* `- ` of a list item stands in the two columns in front of its first option. */
+	spaces(s->out, is_first_of_item ? indent - 2 : indent);
+	buf_printf(s->out, "%s%s%s:", is_off ? "# " : "", is_first_of_item ? "- " : "",
+		   conf_field_key(f));
 	if (f->table) {
-		buf_c(out, f->type == CONF_T_SECTIONS && !is_off ? " []\n" : "\n");
-		sample_table(out, f->table, indent + 2, is_off);
+		buf_ch(s->out, '\n');
+		sample_table(s, f->table, indent + (f->type == CONF_T_SECTIONS ? 4 : 2), is_off,
+			     f->type == CONF_T_SECTIONS);
 		return;
 	}
 	if (f->def || f->example) {
-		buf_ch(out, ' ');
-		value(out, f);
+		buf_ch(s->out, ' ');
+		value(s->out, f);
 	}
-	buf_ch(out, '\n');
+	buf_ch(s->out, '\n');
 }
 
-static void sample_table(struct buf *out, const struct conf_table *table, unsigned indent,
-			 bool is_comment)
+static void sample_table(struct sample *s, const struct conf_table *table, unsigned indent,
+			 bool is_comment, bool is_item)
 {
 	for (size_t i = 0; i < table->n; i++)
-		sample_field(out, &table->fields[i], indent, is_comment);
+		sample_field(s, &table->fields[i], indent, is_comment, is_item && i == 0);
 }
 
-/* True when something of the table would be written without a # in front. */
-static bool has_live(const struct conf_table *table)
-{
-	for (size_t i = 0; i < table->n; i++) {
-		const struct conf_field *f = &table->fields[i];
-
-		if (!(f->flags & CONF_ADVANCED) &&
-		    ((f->flags & CONF_REQUIRED) || (f->example && !f->def)))
-			return true;
-	}
-	return false;
-}
-
-static void sample_stage(struct buf *out, const struct conf_plugin *plugin)
+static void sample_stage(struct sample *s, const struct conf_plugin *plugin)
 {
 	const struct conf_table *table = plugin->conf;
 
-	buf_printf(out, "stages:\n  - %s:", plugin->name);
+	buf_printf(s->out, "stages:\n  - %s:", plugin->name);
 	if (table->n == 1 && (table->fields[0].flags & CONF_BODY)) {
-		buf_ch(out, ' ');
-		value(out, &table->fields[0]);
-		buf_ch(out, '\n');
+		buf_ch(s->out, ' ');
+		value(s->out, &table->fields[0]);
+		buf_ch(s->out, '\n');
 		return;
 	}
-	buf_c(out, has_live(table) ? "\n" : " {}\n");
-	sample_table(out, table, 6, false);
+	buf_ch(s->out, '\n');
+	sample_table(s, table, 6, false, false);
+}
+
+static void sample_item(struct sample *s, const struct conf_plugin *plugin)
+{
+	const struct conf_table *common = conf_doc_common(plugin->kind);
+
+	buf_printf(s->out, "%ss:\n  main:\n    type: %s\n", conf_doc_kind(plugin->kind),
+		   plugin->name);
+	for (size_t i = 1; i < common->n; i++)
+		sample_field(s, &common->fields[i], 4, true, false);
+	sample_table(s, plugin->conf, 4, false, false);
+}
+
+/* Whether the plugin's own rules accept the sample (some want one of several options). */
+static bool is_accepted(const struct conf_plugin *plugin, struct str sample)
+{
+	struct conf_doc *doc = conf_doc_new();
+	const struct conf_node *node = conf_yaml_parse(doc, "sample", sample, NULL);
+	bool is_fine = false;
+	void *conf = conf_alloc(doc, plugin->conf->size);
+
+	if (node && plugin->kind == CONF_STAGE) {
+		node = conf_get(node, "stages");
+		if (node && node->kind == CONF_SEQ && node->n == 1)
+			is_fine = !conf_read(doc, plugin->conf,
+					     conf_get(node->items[0], plugin->name), conf);
+	} else if (node) {
+		struct item_conf item;
+		struct conf_part parts[] = {
+			{ conf_doc_common(plugin->kind), &item },
+			{ plugin->conf, conf },
+		};
+
+		node = conf_get(node, plugin->kind == CONF_INPUT ? "inputs" : "outputs");
+		is_fine = !conf_read_parts(doc, parts, 2, conf_get(node, "main"));
+	}
+	conf_doc_free(doc);
+	return is_fine;
 }
 
 void conf_doc_sample(struct buf *out, const struct conf_plugin *plugin)
 {
-	const struct conf_table *common = conf_doc_common(plugin->kind);
+	size_t from = out->n;
 
-	if (plugin->kind == CONF_STAGE) {
-		sample_stage(out, plugin);
-		return;
+	for (unsigned wanted = 0; wanted <= plugin->conf->n; wanted++) {
+		struct sample s = { out, wanted };
+
+		out->n = from;
+		if (plugin->kind == CONF_STAGE)
+			sample_stage(&s, plugin);
+		else
+			sample_item(&s, plugin);
+		if (is_accepted(plugin, str_skip(buf_as_str(out), from)))
+			return;
 	}
-	buf_printf(out, "%ss:\n  %s:\n    type: %s\n", conf_doc_kind(plugin->kind),
-		   plugin->kind == CONF_INPUT ? "app" : "main", plugin->name);
-	for (size_t i = 1; i < common->n; i++)
-		sample_field(out, &common->fields[i], 4, true);
-	sample_table(out, plugin->conf, 4, false);
 }

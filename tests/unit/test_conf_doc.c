@@ -122,7 +122,7 @@ static void check_sample(const struct conf_plugin *plugin, struct str sample)
 		};
 
 		map = conf_get(root, plugin->kind == CONF_INPUT ? "inputs" : "outputs");
-		map = conf_get(map, plugin->kind == CONF_INPUT ? "app" : "main");
+		map = conf_get(map, "main");
 		OK(map != NULL);
 		conf_read_parts(doc, parts, 2, map);
 	}
