@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The loki output: options and the life of an instance. */
+#include "outputs/loki/loki.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/random.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "outputs/loki/headers.h"
+#include "outputs/loki/push.h"
+#include "outputs/loki/shard.h"
+#include "outputs/output.h"
+
+struct loki {
+	const struct loki_conf *conf;
+	struct client *client;
+	struct deadletter *dead;
+	struct sender *sender;
+	struct metric *lines_cut, *metadata_cut;
+};
+
+static const struct conf_field backoff_fields[] = {
+	CONF_TIME(struct loki_backoff, min_ns, "500ms", "10ms", "1m",
+		  "Longest wait after the first failure; it doubles with every further one.",
+		  .key = "min"),
+	CONF_TIME(struct loki_backoff, max_ns, "30s", "100ms", "10m",
+		  "Longest wait ever. Retries go on for as long as it takes.", .key = "max"),
+};
+static const struct conf_table backoff_table = CONF_TABLE(struct loki_backoff, backoff_fields);
+
+static const struct conf_field basic_auth_fields[] = {
+	CONF_STR(struct loki_basic_auth, username, NULL, "User name.",
+		 .flags = CONF_REQUIRED | CONF_NONEMPTY, .example = "tailrace"),
+	CONF_SECRET(struct loki_basic_auth, password,
+		    "Password, best as `file:/path` or `env:NAME`.", .flags = CONF_REQUIRED,
+		    .example = "file:/etc/tailrace/loki-password"),
+};
+static const struct conf_table basic_auth_table =
+	CONF_TABLE(struct loki_basic_auth, basic_auth_fields);
+
+static const struct conf_field tls_fields[] = {
+	CONF_STR(struct loki_tls, ca_file, NULL,
+		 "Certificates (PEM) to trust instead of the system's.", .flags = CONF_NONEMPTY,
+		 .example = "/etc/tailrace/ca.pem"),
+	CONF_STR(struct loki_tls, cert_file, NULL, "Our own certificate (PEM), for mutual TLS.",
+		 .flags = CONF_NONEMPTY, .example = "/etc/tailrace/client.pem"),
+	CONF_STR(struct loki_tls, key_file, NULL, "Its private key (PEM).", .flags = CONF_NONEMPTY,
+		 .example = "/etc/tailrace/client.key"),
+	CONF_BOOL(struct loki_tls, insecure_skip_verify, "false",
+		  "Accept any certificate. Whoever is in between then reads everything."),
+};
+static const struct conf_table tls_table = CONF_TABLE(struct loki_tls, tls_fields);
+
+static const struct conf_field dead_letter_fields[] = {
+	CONF_SIZE(struct loki_dead_letter, max_size, "64MiB", "0", "1TiB",
+		  "Largest size of the file; what has no room in it is only counted."),
+};
+static const struct conf_table dead_letter_table =
+	CONF_TABLE(struct loki_dead_letter, dead_letter_fields);
+
+static const struct conf_field loki_fields[] = {
+	CONF_URL(struct loki_conf, url, NULL,
+		 "Where Loki is. `/loki/api/v1/push` is added when there is no path.",
+		 .flags = CONF_REQUIRED, .example = "http://127.0.0.1:3100"),
+	CONF_STR(struct loki_conf, tenant, NULL,
+		 "Tenant (`X-Scope-OrgID`) of records that no stage gave one.",
+		 .flags = CONF_NONEMPTY, .example = "team-a"),
+	CONF_SIZE(struct loki_conf, batch_size, "1MiB", "1KiB", "3MiB",
+		  "Size of a request before compression at which it is sent."),
+	CONF_TIME(struct loki_conf, batch_wait_ns, "1s", "1ms", "1m",
+		  "How long records wait for more of them when a request is not full.",
+		  .key = "batch_wait"),
+	CONF_TIME(struct loki_conf, timeout_ns, "10s", "100ms", "10m",
+		  "Time for a request and its answer.", .key = "timeout"),
+	CONF_INT(struct loki_conf, shards, "4", "1", "32",
+		 "Requests under way at once, at most. A stream always goes by the same one of "
+		 "them, "
+		 "so its order is kept."),
+	CONF_SECTION(struct loki_conf, backoff, struct loki_backoff, &backoff_table,
+		     "Waiting between retries, with full jitter."),
+	CONF_SECTION(struct loki_conf, basic_auth, struct loki_basic_auth, &basic_auth_table,
+		     "HTTP basic authentication."),
+	CONF_SECRET(struct loki_conf, bearer_token,
+		    "Token for `Authorization: Bearer`, best as `file:/path` or `env:NAME`. Read "
+		    "again when Loki refuses it.",
+		    .example = "file:/etc/tailrace/loki-token"),
+	CONF_MAP(struct loki_conf, headers, NULL, "More header lines for every request.",
+		 .flags = CONF_PRIVATE),
+	CONF_SECTION(struct loki_conf, tls, struct loki_tls, &tls_table, "For `https` URLs."),
+	CONF_SIZE(
+		struct loki_conf, max_line, "256KiB", "1KiB", "768KiB",
+		"Longest line sent; of a longer one the beginning is, with a flag in the metadata. "
+		"Loki refuses what is over its `max_line_size`."),
+	CONF_SECTION(struct loki_conf, dead_letter, struct loki_dead_letter, &dead_letter_table,
+		     "The file for records that Loki refuses for good, "
+		     "`dead-letters/<output>.jsonl` in the state folder."),
+};
+
+static void at_key(struct conf_doc *doc, const struct conf_node *node, const char *key,
+		   const char *text)
+{
+	const struct conf_node *at = conf_get(node, key);
+
+	conf_error(doc, at ? at : node, "%s", text);
+}
+
+static void check_headers(struct conf_doc *doc, const struct conf_node *node,
+			  const struct conf_map *headers)
+{
+	const struct conf_node *map = conf_get(node, "headers");
+
+	if (headers->n > HEADERS_MAX - 5)
+		at_key(doc, node, "headers", "too many header lines, at most 64 are allowed");
+	for (size_t i = 0; i < headers->n; i++) {
+		const struct conf_pair *p = &headers->items[i];
+
+		if (!header_name_is_allowed(p->key))
+			at_key(doc, map, p->key.p,
+			       "not a header name, or one that is set by other options");
+		else if (!header_value_is_valid(p->value))
+			at_key(doc, map, p->key.p,
+			       "a header value is not empty and has no line break in it");
+	}
+}
+
+static void loki_check(struct conf_doc *doc, const struct conf_node *node, const void *conf)
+{
+	const struct loki_conf *c = conf;
+
+	if (c->tenant.n && !tenant_is_valid(c->tenant))
+		at_key(doc, node, "tenant",
+		       "a tenant is at most 150 letters, digits and !-_.*'(), and not . or ..");
+	if (c->backoff.max_ns < c->backoff.min_ns)
+		at_key(doc, node, "backoff", "max is less than min");
+	if (secret_is_set(&c->basic_auth.password) && secret_is_set(&c->bearer_token))
+		at_key(doc, node, "bearer_token", "basic_auth and bearer_token exclude each other");
+	if (!c->tls.cert_file.n != !c->tls.key_file.n)
+		at_key(doc, node, "tls", "cert_file and key_file belong together");
+	check_headers(doc, node, &c->headers);
+}
+
+static const struct conf_table loki_table =
+	CONF_TABLE(struct loki_conf, loki_fields, .check = loki_check);
+
+static uint64_t random_seed(void)
+{
+	uint64_t seed = (uint64_t)clock_mono_ns();
+
+	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
+		seed ^= (uint64_t)clock_wall_ns(); /* only jitter hangs on it */
+	return seed;
+}
+
+static int loki_open(struct output *out, struct err *err)
+{
+	struct loki *l = out->state;
+	const struct loki_conf *c = l->conf = out->conf;
+
+	l->dead = deadletter_new(out->state_dir, out->name, c->dead_letter.max_size, err);
+	if (!l->dead)
+		return -EINVAL;
+	l->client = client_new(out->loop, c, err);
+	if (!l->client)
+		return -EINVAL;
+	l->sender = sender_new(&(struct sender_conf){ .output = out->name,
+						      .loop = out->loop,
+						      .client = l->client,
+						      .dead = l->dead,
+						      .tenant = c->tenant,
+						      .nshards = c->shards,
+						      .request_bytes = c->batch_size,
+						      .linger_ns = c->batch_wait_ns,
+						      .backoff_min_ns = c->backoff.min_ns,
+						      .backoff_max_ns = c->backoff.max_ns,
+						      .seed = random_seed() });
+	l->lines_cut = metric_get(METRIC_OUTPUT_CUT, "output", out->name, "what", "line", NULL);
+	l->metadata_cut =
+		metric_get(METRIC_OUTPUT_CUT, "output", out->name, "what", "metadata", NULL);
+	return 0;
+}
+
+static void loki_start(struct output *out)
+{
+	sigset_t pipe;
+
+	(void)out;
+	/* TLS libraries write to sockets without MSG_NOSIGNAL. */
+	sigemptyset(&pipe);
+	sigaddset(&pipe, SIGPIPE);
+	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
+}
+
+static struct block *loki_encode(struct output *out, const struct batch *b, struct arena *scratch)
+{
+	const struct loki *l = out->state;
+	struct push_cuts cuts = { 0 };
+	struct block *block = push_encode(b, l->conf->max_line, scratch, &cuts);
+
+	if (cuts.lines)
+		metric_add(l->lines_cut, (int64_t)cuts.lines);
+	if (cuts.metadata)
+		metric_add(l->metadata_cut, (int64_t)cuts.metadata);
+	return block;
+}
+
+static void loki_deliver(struct output *out, struct block *b)
+{
+	sender_take(((struct loki *)out->state)->sender, b);
+}
+
+static void loki_flush(struct output *out)
+{
+	sender_flush(((struct loki *)out->state)->sender);
+}
+
+static void loki_stop(struct output *out)
+{
+	sender_stop(((struct loki *)out->state)->sender);
+}
+
+static void loki_close(struct output *out)
+{
+	struct loki *l = out->state;
+
+	sender_free(l->sender);
+	if (l->client)
+		l->client->free(l->client);
+	deadletter_free(l->dead);
+	*l = (struct loki){ 0 };
+}
+
+const struct output_ops output_loki = {
+	.name = "loki",
+	.summary = "Grafana Loki, by its push API",
+	.doc = "Records are pushed as snappy-compressed protobuf. What Loki has not accepted (204 "
+	       "or "
+	       "200) is sent again, the same bytes, for as long as it takes; what it refuses for "
+	       "good goes to a dead-letter file, entry by entry, with the reason.",
+	.conf = &loki_table,
+	.state_size = sizeof(struct loki),
+	.is_blocking_by_default = true,
+	.open = loki_open,
+	.start = loki_start,
+	.encode = loki_encode,
+	.deliver = loki_deliver,
+	.flush = loki_flush,
+	.stop = loki_stop,
+	.close = loki_close,
+};

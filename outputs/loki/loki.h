@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options of the loki output. */
+#ifndef OUTPUTS_LOKI_LOKI_H
+#define OUTPUTS_LOKI_LOKI_H
+
+#include "lib/conf.h"
+
+struct loki_backoff {
+	int64_t min_ns, max_ns;
+};
+
+struct loki_basic_auth {
+	struct str username;
+	struct secret password;
+};
+
+struct loki_tls {
+	struct str ca_file, cert_file, key_file;
+	bool insecure_skip_verify;
+};
+
+struct loki_dead_letter {
+	size_t max_size;
+};
+
+struct loki_conf {
+	struct str url, tenant;
+	size_t batch_size, max_line;
+	int64_t batch_wait_ns, timeout_ns;
+	unsigned shards;
+	struct loki_backoff backoff;
+	struct loki_basic_auth basic_auth;
+	struct secret bearer_token;
+	struct conf_map headers;
+	struct loki_tls tls;
+	struct loki_dead_letter dead_letter;
+};
+
+#endif
