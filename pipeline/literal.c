@@ -86,37 +86,47 @@ static size_t find_plain(const struct literal *l, const uint8_t *p, size_t from,
 
 #ifdef __x86_64__
 
-/* Bit i: both rare bytes are right for a literal at p + i. */
-static unsigned candidates16(const struct literal *l, const uint8_t *p)
-{
-	__m128i a = _mm_loadu_si128((const void *)(p + l->rare1));
-	__m128i b = _mm_loadu_si128((const void *)(p + l->rare2));
+/* The search for SSE2 and AVX2 differs in the width only. Each group of places is compared at the two
+ * rare bytes; the last group overlaps the one before, as seeing a place twice does no harm. */
+#define FIND(name, width, attr, vec, load, or, and, eq, set1, mask)                                \
+	attr static size_t name(const struct literal *l, const uint8_t *p, size_t from,            \
+				size_t last)                                                       \
+	{                                                                                          \
+		const vec byte1 = set1((char)l->bytes[l->rare1]);                                  \
+		const vec byte2 = set1((char)l->bytes[l->rare2]);                                  \
+		const vec fold1 = set1((char)l->fold[l->rare1]);                                   \
+		const vec fold2 = set1((char)l->fold[l->rare2]);                                   \
+		const uint8_t *p1 = p + l->rare1, *p2 = p + l->rare2;                              \
+		size_t end = last + 1 - (width);                                                   \
+                                                                                                   \
+		for (size_t i = from;; i = i + (width) < end ? i + (width) : end) {                \
+			vec a = eq(or (load((const void *)(p1 + i)), fold1), byte1);               \
+			vec b = eq(or (load((const void *)(p2 + i)), fold2), byte2);               \
+                                                                                                   \
+			for (uint32_t m = (uint32_t)mask(and(a, b)); m; m &= m - 1) {              \
+				size_t at = i + (unsigned)__builtin_ctz(m);                        \
+                                                                                                   \
+				if (is_at(l, p + at))                                              \
+					return at;                                                 \
+			}                                                                          \
+			if (i == end)                                                              \
+				return LITERAL_NONE;                                               \
+		}                                                                                  \
+	}
 
-	a = _mm_or_si128(a, _mm_set1_epi8((char)l->fold[l->rare1]));
-	b = _mm_or_si128(b, _mm_set1_epi8((char)l->fold[l->rare2]));
-	a = _mm_cmpeq_epi8(a, _mm_set1_epi8((char)l->bytes[l->rare1]));
-	b = _mm_cmpeq_epi8(b, _mm_set1_epi8((char)l->bytes[l->rare2]));
-	return (unsigned)_mm_movemask_epi8(_mm_and_si128(a, b));
-}
+FIND(find_sse2, 16, , __m128i, _mm_loadu_si128, _mm_or_si128, _mm_and_si128, _mm_cmpeq_epi8,
+     _mm_set1_epi8, _mm_movemask_epi8)
+FIND(find_avx2, 32, __attribute__((target("avx2"))), __m256i, _mm256_loadu_si256, _mm256_or_si256,
+     _mm256_and_si256, _mm256_cmpeq_epi8, _mm256_set1_epi8, _mm256_movemask_epi8)
 
+/* last - from + 1 places. */
 static size_t find_vector(const struct literal *l, const uint8_t *p, size_t from, size_t last)
 {
-	size_t i = from;
-
 	if (last - from < 15)
 		return find_plain(l, p, from, last);
-	for (;;) {
-		for (unsigned m = candidates16(l, p + i); m; m &= m - 1) {
-			size_t at = i + (unsigned)__builtin_ctz(m);
-
-			if (is_at(l, p + at))
-				return at;
-		}
-		if (i == last - 15)
-			return LITERAL_NONE;
-		/* The last group overlaps the one before: seeing a place twice does no harm. */
-		i = i + 16 < last - 15 ? i + 16 : last - 15;
-	}
+	if (last - from >= 31 && __builtin_cpu_supports("avx2"))
+		return find_avx2(l, p, from, last);
+	return find_sse2(l, p, from, last);
 }
 
 #else

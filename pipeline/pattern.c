@@ -346,3 +346,46 @@ int pattern_find_next(const struct pattern *p, struct pattern_scratch *s, struct
 	}
 	return PATTERN_NO_MATCH;
 }
+
+/* ---- groups ---- */
+
+struct pattern_group {
+	struct literal_set set;
+	bool is_ascii_only;
+};
+
+struct pattern_group *pattern_group_new(const struct pattern *const *patterns, size_t n)
+{
+	struct pattern_group *g = mem_zalloc(sizeof(*g));
+
+	for (size_t i = 0; i < n; i++) {
+		const struct re_need *need = &patterns[i]->need;
+
+		if (!patterns[i]->has_need || g->set.n + need->set.n > LITERAL_SET_MAX) {
+			mem_free(g);
+			return NULL;
+		}
+		memcpy(&g->set.items[g->set.n], need->set.items,
+		       need->set.n * sizeof(need->set.items[0]));
+		g->set.n += need->set.n;
+		g->is_ascii_only |= need->is_ascii_only;
+	}
+	if (!g->set.n) {
+		mem_free(g);
+		return NULL;
+	}
+	literal_set_init(&g->set);
+	return g;
+}
+
+void pattern_group_free(struct pattern_group *g)
+{
+	mem_free(g);
+}
+
+bool pattern_group_may_match(const struct pattern_group *g, struct str subject)
+{
+	if (literal_set_find(&g->set, subject, 0) != LITERAL_NONE)
+		return true;
+	return g->is_ascii_only && !is_ascii(subject);
+}

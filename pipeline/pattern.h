@@ -78,4 +78,12 @@ struct pattern_find {
 int pattern_find_next(const struct pattern *p, struct pattern_scratch *s, struct str subject,
 		      struct pattern_find *find, size_t *ovector);
 
+/* The required literals of several patterns in one search. */
+struct pattern_group;
+/* NULL when one of them has none, or there are too many. Copies what it needs. */
+struct pattern_group *pattern_group_new(const struct pattern *const *patterns, size_t n);
+void pattern_group_free(struct pattern_group *g);
+/* False: none of the patterns matches anywhere in subject. */
+bool pattern_group_may_match(const struct pattern_group *g, struct str subject);
+
 #endif

@@ -23,6 +23,7 @@ struct redact {
 	unsigned detectors;
 	size_t nrules;
 	struct rule rules[REDACT_RULES_MAX];
+	struct pattern_group *group;        /* of all rules; NULL when one has no literal */
 	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
 };
 
@@ -80,6 +81,15 @@ static int add_rule(struct redact *r, const struct redact_rule *rule, struct str
 	return 0;
 }
 
+static void make_group(struct redact *r)
+{
+	const struct pattern *patterns[REDACT_RULES_MAX];
+
+	for (size_t i = 0; i < r->nrules; i++)
+		patterns[i] = r->rules[i].pattern;
+	r->group = pattern_group_new(patterns, r->nrules);
+}
+
 int redact_new(const struct redact_options *options, struct redact **ret, struct err *err)
 {
 	struct redact *r;
@@ -97,6 +107,8 @@ int redact_new(const struct redact_options *options, struct redact **ret, struct
 						     : default_text(kind_names[k]);
 	for (size_t i = 0; !rc && i < options->nrules; i++)
 		rc = add_rule(r, &options->rules[i], options->replacement, err);
+	if (!rc)
+		make_group(r);
 	if (rc)
 		redact_free(r);
 	else
@@ -110,6 +122,7 @@ void redact_free(struct redact *r)
 		return;
 	for (size_t i = 0; i < r->nrules; i++)
 		pattern_free(r->rules[i].pattern);
+	pattern_group_free(r->group);
 	for (unsigned k = 0; k < REDACT_KINDS_MAX; k++)
 		mem_free((char *)r->texts[k].p);
 	mem_free(r);
@@ -256,9 +269,11 @@ int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern
 	s->n = 0;
 	if (text.n > UINT32_MAX)
 		return -1;
-	redact_scan(&search, r->detectors);
-	for (size_t i = 0; !rc && i < r->nrules; i++)
-		rc = find_rule(r, i, &search, ps, text);
+	if (r->detectors)
+		redact_scan(&search, r->detectors);
+	if (!r->group || pattern_group_may_match(r->group, text))
+		for (size_t i = 0; !rc && i < r->nrules; i++)
+			rc = find_rule(r, i, &search, ps, text);
 	if (!rc && is_cut)
 		rc = find_cut(r, &search, ps, text);
 	if (rc < 0)
