@@ -160,8 +160,8 @@ static enum frame_result delimited(struct framer *f, struct str *avail, struct f
 
 enum frame_result frame_next(struct framer *f, struct str *avail, struct frame *ret)
 {
-	uint64_t count;
-	size_t used;
+	uint64_t count = 0;
+	size_t used = 0;
 
 	if (f->discard)
 		discard(f, avail);

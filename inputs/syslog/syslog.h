@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The syslog input's own types. Private to this folder.
+ *
+ *	syslog.c   options, life of the instance
+ *	record.c   one message becomes one record
+ *	udp.c      datagram sockets, each with a receiving thread
+ *	tcp.c      stream sockets and their connections, on the I/O thread
+ *	message.h, frame.h   the parsers, which do no I/O
+ */
+#ifndef INPUTS_SYSLOG_SYSLOG_H
+#define INPUTS_SYSLOG_SYSLOG_H
+
+#include "inputs/input.h"
+#include "inputs/syslog/frame.h"
+#include "inputs/syslog/message.h"
+#include "lib/tz.h"
+
+#define SYSLOG_LINGER_NS (5 * INT64_C(1000000)) /* a batch waits this long for company */
+#define SYSLOG_READ_MIN ((size_t)2048)
+#define SYSLOG_READ_MAX ((size_t)64 * 1024)
+/* Arena asked for per byte of text: messages of 70 bytes with their record and attributes fit, so
+ * that a batch rarely needs a second chunk. */
+#define SYSLOG_ROOM_PER_BYTE 4
+
+enum syslog_line { SYSLOG_LINE_MESSAGE, SYSLOG_LINE_RAW };
+enum syslog_sd_mode { SYSLOG_SD_KEEP, SYSLOG_SD_EXPAND, SYSLOG_SD_DROP };
+
+struct syslog_conf {
+	struct conf_addrs listen;
+	size_t max_message;
+	unsigned framing;         /* enum frame_mode */
+	unsigned line;            /* enum syslog_line */
+	unsigned structured_data; /* enum syslog_sd_mode */
+	bool use_incoming_timestamp;
+	struct str timezone;
+	int64_t idle_timeout_ns;
+	unsigned max_connections;
+	size_t receive_buffer;
+	struct conf_map labels;
+};
+
+/* Numbers of the metadata names. */
+struct syslog_keys {
+	uint16_t hostname, appname, procid, msgid, facility, severity, peer;
+	uint16_t structured_data, timestamp, sequence, full_length;
+};
+
+struct syslog {
+	unsigned magic;
+	struct input *input;
+	const struct syslog_conf *conf;
+	struct syslog_keys keys;
+	struct tz *tz;
+	size_t max_message; /* the option, as far as a batch has room for it */
+	struct udp *udp;    /* chained; one per datagram socket */
+	struct tcp *tcp;    /* all stream sockets; NULL without any */
+};
+#define SYSLOG_MAGIC 0x5751061u
+
+/* How messages become records; one per connection or socket, used by one thread. */
+struct syslog_scribe {
+	const struct syslog *syslog;
+	struct syslog_parser parser;
+	int64_t now_ns;
+	uint64_t unparsed, bad_time, bad_sd, cut, partial, empty; /* not yet in the metrics */
+};
+
+void syslog_scribe_init(struct syslog_scribe *w, const struct syslog *s);
+/* Reads the clock, once per read: the time of the records that follow. */
+void syslog_scribe_now(struct syslog_scribe *w);
+/* Adds the message (in b's arena, or living longer) to b; peer as long-lived. An empty message is
+ * only counted. */
+void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct frame *f,
+		       struct str peer);
+/* Moves the counts to the input's metrics; once per batch. */
+void syslog_scribe_count(struct syslog_scribe *w);
+
+/* Takes over the descriptor of a bound datagram socket. */
+void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t index);
+void udp_start(struct syslog *s);
+/* Ends the threads; what the sockets still hold is received first. */
+void udp_stop(struct syslog *s);
+void udp_close(struct syslog *s);
+
+/* Takes over the descriptor of a listening stream socket. */
+void tcp_add(struct syslog *s, int fd);
+void tcp_start(struct syslog *s);
+void tcp_resume(struct syslog *s);
+void tcp_stop(struct syslog *s);
+bool tcp_is_idle(const struct syslog *s);
+void tcp_close(struct syslog *s);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Datagram sockets. Each has a thread that does nothing but receive and parse, so that neither a
+ * slow pattern nor missing credit ever stops the draining: without credit it goes on receiving and
+ * counts what it throws away. Loss in the kernel is read from the socket's own drop counter. */
+#include <errno.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+
+#include "inputs/syslog/syslog.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/net.h"
+
+#define RECEIVE_MAX 64       /* datagrams per call */
+#define ROUNDS_MAX 64        /* calls before timers get a turn */
+#define SLOT_SKEW 320        /* keeps slots off the same cache sets */
+#define LARGE ((size_t)4096) /* slots beyond this are given back when it is quiet */
+#define STOP_NS NS_PER_S     /* longest draining of a socket at the end */
+
+struct udp {
+	struct syslog *syslog;
+	struct udp *next;
+	struct conf_addr addr; /* for messages; borrows from the configuration */
+	struct loop *loop;     /* the receiving thread */
+	struct io io;
+	struct timer linger;
+	struct source source;
+	struct input_port *port;
+	bool is_inet;
+	/* Below: the receiving thread's, from start to join. */
+	struct syslog_scribe scribe;
+	struct batch *batch;
+	size_t batch_text;     /* bytes of messages in it */
+	size_t want;           /* such bytes a batch is made for */
+	uint64_t no_credit;    /* thrown away, not yet in the metrics */
+	uint32_t kernel_drops; /* the socket's counter, as last read */
+	size_t largest;        /* datagram since slots were last given back */
+	struct str peer;       /* of the last record, in its batch */
+	struct sockaddr_storage peer_addr;
+	char *slots;
+	size_t slot_bytes, slots_bytes;
+	struct mmsghdr msgs[RECEIVE_MAX];
+	struct iovec iovs[RECEIVE_MAX];
+	struct sockaddr_storage addrs[RECEIVE_MAX];
+};
+
+/* Setting up */
+
+static void set_buffer(int fd, const struct conf_addr *addr, size_t bytes)
+{
+	int want = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes, got = 0;
+	socklen_t n = sizeof(got);
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)) < 0)
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
+	/* The kernel answers with twice what it was asked for. */
+	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 && got / 2 < want)
+		log_warn("the kernel gives a smaller receive buffer than asked for; bursts may be "
+			 "lost: raise net.core.rmem_max or give CAP_NET_ADMIN",
+			 KV("listen", addr->text), KV_I("want_bytes", want),
+			 KV_I("got_bytes", got / 2));
+}
+
+static void make_slots(struct udp *u)
+{
+	u->slot_bytes = u->syslog->max_message + SLOT_SKEW;
+	u->slots_bytes = u->slot_bytes * RECEIVE_MAX;
+	u->slots = mmap(NULL, u->slots_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
+	CHECK(u->slots != MAP_FAILED);
+	for (size_t i = 0; i < RECEIVE_MAX; i++) {
+		u->iovs[i] = (struct iovec){ u->slots + i * u->slot_bytes, u->syslog->max_message };
+		u->msgs[i].msg_hdr = (struct msghdr){ .msg_name = &u->addrs[i],
+						      .msg_iov = &u->iovs[i],
+						      .msg_iovlen = 1 };
+	}
+}
+
+/* The socket's count of datagrams that found no room in its buffer. Read by SO_MEMINFO and not from
+ * the SO_RXQ_OVFL message of each datagram: that one says nothing about drops behind the last
+ * datagram received, and costs every datagram. */
+static uint32_t socket_drops(int fd)
+{
+	uint32_t info[SK_MEMINFO_VARS] = { 0 };
+	socklen_t n = sizeof(info);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &n) < 0 ||
+	    n < (SK_MEMINFO_DROPS + 1) * sizeof(*info))
+		return 0;
+	return info[SK_MEMINFO_DROPS];
+}
+
+/* Batches */
+
+static void count_losses(struct udp *u)
+{
+	uint32_t drops = socket_drops(u->io.fd), n = drops - u->kernel_drops;
+
+	if (n) {
+		u->kernel_drops = drops;
+		input_count_dropped(u->syslog->input, "kernel", n);
+		log_warn("datagrams were lost in the kernel: receive_buffer is too small for this "
+			 "burst",
+			 KV("listen", u->addr.text), KV_I("datagrams", n));
+	}
+	if (u->no_credit) {
+		input_count_dropped(u->syslog->input, "no_credit", u->no_credit);
+		log_warn("datagrams were dropped: outputs do not keep up and memory is used up",
+			 KV("listen", u->addr.text), KV_I("datagrams", u->no_credit));
+		u->no_credit = 0;
+	}
+}
+
+static void submit(struct udp *u)
+{
+	loop_timer_del(u->loop, &u->linger);
+	syslog_scribe_count(&u->scribe);
+	count_losses(u);
+	if (u->batch) {
+		if (u->batch_text < u->want / 4 && u->want > SYSLOG_READ_MIN)
+			u->want /= 2;
+		input_port_submit(u->port, TAKE(u->batch), u->batch_text);
+	}
+	u->batch_text = 0;
+	u->peer = STR_NONE;
+}
+
+static void on_linger(struct timer *t)
+{
+	submit(container_of(t, struct udp, linger));
+}
+
+/* A batch with room for n more bytes, or NULL without credit. */
+static struct batch *batch_for(struct udp *u, size_t n)
+{
+	if (u->batch && (u->batch_text + n > u->want || u->batch->nrecs >= BATCH_RECS_MAX)) {
+		if (u->want < SYSLOG_READ_MAX)
+			u->want *= 2;
+		submit(u);
+	}
+	if (!u->batch)
+		u->batch = input_batch_try(u->syslog->input, &u->source,
+					   SYSLOG_ROOM_PER_BYTE * (n > u->want ? n : u->want));
+	return u->batch;
+}
+
+/* Text of the sender's address without port, in the batch; senders in a row share it. */
+static struct str peer_text(struct udp *u, const struct sockaddr_storage *addr)
+{
+	const struct sockaddr_in *in4 = (const struct sockaddr_in *)addr;
+	const struct sockaddr_in *last = (const struct sockaddr_in *)&u->peer_addr;
+	char text[NET_ADDR_TEXT];
+	size_t n;
+
+	if (u->peer.n && addr->ss_family == AF_INET && last->sin_family == AF_INET &&
+	    last->sin_addr.s_addr == in4->sin_addr.s_addr)
+		return u->peer;
+	if (u->peer.n && addr->ss_family != AF_INET &&
+	    memcmp(addr, &u->peer_addr, sizeof(*addr)) == 0)
+		return u->peer;
+	n = net_addr_text(addr, false, text);
+	u->peer = arena_dup(&u->batch->arena, str_make(text, n));
+	u->peer_addr = *addr;
+	return u->peer;
+}
+
+static void take_datagram(struct udp *u, size_t i)
+{
+	size_t full = u->msgs[i].msg_len, max = u->syslog->max_message;
+	size_t n = full < max ? full : max;
+	struct frame frame = { .full_bytes = full, .is_cut = full > max };
+
+	if (n > u->largest)
+		u->largest = n;
+	if (!batch_for(u, n)) {
+		u->no_credit++;
+		return;
+	}
+	frame.bytes = arena_dup(&u->batch->arena, str_make(u->iovs[i].iov_base, n));
+	u->batch_text += n;
+	syslog_scribe_add(&u->scribe, u->batch, &frame,
+			  u->is_inet ? peer_text(u, &u->addrs[i]) : STR("unix"));
+}
+
+/* One call. Returns how many datagrams came. */
+static unsigned receive(struct udp *u)
+{
+	int n;
+
+	for (size_t i = 0; i < RECEIVE_MAX && u->is_inet; i++)
+		u->msgs[i].msg_hdr.msg_namelen = sizeof(u->addrs[i]);
+	/* MSG_TRUNC: lengths are those of the datagrams, also where the slot was too short. */
+	n = os->recvmmsg(u->io.fd, u->msgs, RECEIVE_MAX, MSG_DONTWAIT | MSG_TRUNC, NULL);
+	if (n < 0) {
+		if (errno != EAGAIN && errno != EINTR)
+			input_count_error(u->syslog->input, "receive");
+		return 0;
+	}
+	syslog_scribe_now(&u->scribe);
+	for (size_t i = 0; i < (size_t)n; i++)
+		take_datagram(u, i);
+	return (unsigned)n;
+}
+
+static void trim_slots(struct udp *u)
+{
+	if (u->largest > LARGE)
+		madvise(u->slots, u->slots_bytes, MADV_DONTNEED);
+	u->largest = 0;
+}
+
+static void on_readable(struct io *io, uint32_t events)
+{
+	struct udp *u = container_of(io, struct udp, io);
+	unsigned rounds = 0;
+
+	(void)events;
+	while (receive(u) == RECEIVE_MAX && rounds++ < ROUNDS_MAX)
+		;
+	if (rounds > ROUNDS_MAX) /* more is waiting; look after losses meanwhile */
+		count_losses(u);
+	else
+		trim_slots(u);
+	if (!u->linger.at_ns)
+		loop_timer_in(u->loop, &u->linger, SYSLOG_LINGER_NS, on_linger);
+}
+
+/* Life */
+
+void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t index)
+{
+	struct udp *u = mem_zalloc(sizeof(*u));
+
+	u->syslog = s;
+	u->addr = *addr;
+	u->is_inet = addr->scheme == CONF_UDP;
+	u->want = SYSLOG_READ_MIN;
+	u->next = s->udp;
+	s->udp = u;
+	set_buffer(fd, addr, s->conf->receive_buffer);
+	u->loop = loop_new("syslog-udp");
+	loop_io_add(u->loop, &u->io, fd, 0, on_readable);
+	source_init(&u->source, s->input, index, &s->conf->labels, NULL, 0);
+	make_slots(u);
+	for (size_t i = 0; i < RECEIVE_MAX && u->is_inet; i++)
+		u->msgs[i].msg_hdr.msg_namelen = sizeof(u->addrs[i]);
+	if (!u->is_inet)
+		for (size_t i = 0; i < RECEIVE_MAX; i++)
+			u->msgs[i].msg_hdr.msg_name = NULL;
+	u->port = input_port_new(s->input, &u->source);
+	syslog_scribe_init(&u->scribe, s);
+}
+
+void udp_start(struct syslog *s)
+{
+	for (struct udp *u = s->udp; u; u = u->next) {
+		loop_io_set(u->loop, &u->io, EPOLLIN);
+		loop_start(u->loop);
+	}
+}
+
+void udp_stop(struct syslog *s)
+{
+	for (struct udp *u = s->udp; u; u = u->next)
+		loop_stop(u->loop);
+	for (struct udp *u = s->udp; u; u = u->next) {
+		int64_t until_ns = clock_mono_ns() + STOP_NS;
+
+		loop_join(u->loop);
+		/* From here on we are the receiving thread. What came before now is taken in; the
+		 * socket is closed then, so that senders can see that nobody listens. */
+		while (receive(u) > 0 && clock_mono_ns() < until_ns)
+			;
+		submit(u);
+		loop_io_del(u->loop, &u->io);
+		os->close(u->io.fd);
+		u->io.fd = -1;
+	}
+}
+
+void udp_close(struct syslog *s)
+{
+	while (s->udp) {
+		struct udp *u = s->udp;
+
+		s->udp = u->next;
+		if (u->io.fd >= 0) {
+			loop_io_del(u->loop, &u->io);
+			os->close(u->io.fd);
+		}
+		loop_free(u->loop);
+		input_port_free(u->port);
+		source_fini(&u->source);
+		munmap(u->slots, u->slots_bytes);
+		mem_free(u);
+	}
+}
