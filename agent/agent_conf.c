@@ -142,9 +142,9 @@ static void set_hostname(struct config *c)
 
 	if (c->agent.hostname.p)
 		return;
-	if (gethostname(name, sizeof(name) - 1) || !name[0])
-		strcpy(name, "localhost");
-	c->agent.hostname = conf_dup(c->doc, str_c(name));
+	if (gethostname(name, sizeof(name) - 1))
+		name[0] = 0;
+	c->agent.hostname = conf_dup(c->doc, name[0] ? str_c(name) : STR("localhost"));
 }
 
 struct config *config_load(const char *path, const struct conf_env *env,

@@ -11,7 +11,7 @@
 #define CONF_YAML_DEPTH_MAX 64u
 #define CONF_YAML_NODES_MAX 200000u /* with every alias written out */
 #define CONF_YAML_ANCHORS_MAX 1000u
-#define CONF_YAML_ENV_MAX_BYTES ((size_t)4 << 20)   /* text that came out of ${...} */
+#define CONF_YAML_ENV_MAX_BYTES ((size_t)4 << 20)  /* text that came out of ${...} */
 #define CONF_YAML_DOC_MAX_BYTES ((size_t)64 << 20) /* all files of a doc together */
 
 /* The tree of one document, built in doc; its errors are in doc too. NULL when the text cannot be

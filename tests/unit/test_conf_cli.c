@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The command line: arguments, and whole commands run in a child with their output and exit code. */
+#include "tests/unit/test.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/cli.h"
+#include "agent/cli_args.h"
+#include "lib/buf.h"
+
+static const struct cli_flag flags[] = {
+	{ "config", "FILE", offsetof(struct cli_args, config), "x" },
+	{ "plain", NULL, offsetof(struct cli_args, plain), "x" },
+	{ 0 },
+};
+static const struct cli_command command = { "cmd", "[FILE]", "x", flags, 1, NULL };
+
+static const struct {
+	const char *argv[6];
+	const char *err; /* NULL: fine */
+	const char *config, *rest;
+	bool plain, help;
+} rows[] = {
+	{ { NULL }, NULL, NULL, NULL, false, false },
+	{ { "--config", "a" }, NULL, "a", NULL, false, false },
+	{ { "--config=a", "--plain", "b" }, NULL, "a", "b", true, false },
+	{ { "--config=a=b" }, NULL, "a=b", NULL, false, false },
+	{ { "--config", "--plain" }, NULL, "--plain", NULL, false, false },
+	{ { "b", "--plain" }, NULL, NULL, "b", true, false },
+	{ { "--", "--plain" }, NULL, NULL, "--plain", false, false },
+	{ { "-" }, NULL, NULL, "-", false, false },
+	{ { "-h" }, NULL, NULL, NULL, false, true },
+	{ { "--help" }, NULL, NULL, NULL, false, true },
+	{ { "--config" }, "--config needs a value: --config FILE", NULL, NULL, false, false },
+	{ { "--config=" }, "--config needs a value that is not empty", NULL, NULL, false, false },
+	{ { "--plain=1" }, "--plain takes no value", NULL, NULL, false, false },
+	{ { "--plian" }, "cmd does not know --plian (did you mean --plain?)", 0, 0, 0, 0 },
+	{ { "--zebra=1" }, "cmd does not know --zebra", NULL, NULL, false, false },
+	{ { "-c" }, "cmd does not know -c (flags have two dashes)", NULL, NULL, false, false },
+	{ { "a", "b" }, "cmd: what is 'b'?", NULL, NULL, false, false },
+};
+
+static bool same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+static void test_args(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct cli_args args;
+		struct err err = ERR_NONE;
+		int argc = 0, rc;
+
+		while (rows[i].argv[argc])
+			argc++;
+		ROW(argc ? rows[i].argv[0] : "nothing");
+		rc = cli_parse(&command, argc, (char **)(uintptr_t)rows[i].argv, &args, &err);
+		EQ_INT(rc < 0, rows[i].err != NULL);
+		EQ_STR(str_c(err.text), rows[i].err ? rows[i].err : "");
+		if (rc < 0)
+			continue;
+		OK(same(args.config, rows[i].config));
+		OK(same(args.rest[0], rows[i].rest));
+		EQ_INT(args.plain, rows[i].plain);
+		EQ_INT(args.help, rows[i].help);
+	}
+}
+
+/* Runs a command line in a child; its stdout and stderr in one. */
+static int run(const char *line, const char *input, struct buf *out)
+{
+	char text[512], *argv[16] = { "tailrace" }, *save = text;
+	int argc = 1, in[2], pipefd[2], status = -1;
+	ssize_t n;
+	pid_t pid;
+
+	snprintf(text, sizeof(text), "%s", line);
+	while ((argv[argc] = strsep(&save, " ")) && argc < 15)
+		argc++;
+	OK(pipe(in) == 0 && pipe(pipefd) == 0);
+	fflush(NULL);
+	pid = fork();
+	if (pid == 0) {
+		dup2(in[0], 0);
+		dup2(pipefd[1], 1);
+		dup2(pipefd[1], 2);
+		close(in[0]);
+		close(in[1]);
+		close(pipefd[0]);
+		close(pipefd[1]);
+		setvbuf(stdout, NULL, _IONBF, 0);
+		exit(cli_main(argc, argv));
+	}
+	close(in[0]);
+	close(pipefd[1]);
+	OK(write(in[1], input, strlen(input)) == (ssize_t)strlen(input));
+	close(in[1]);
+	while (buf_reserve(out, 4096) && (n = read(pipefd[0], out->p + out->n, 4096)) > 0)
+		out->n += (size_t)n;
+	close(pipefd[0]);
+	OK(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#define GOOD "--config conf.d/json-app.yaml"
+
+static const struct {
+	const char *line, *input;
+	int rc;
+	const char *has; /* somewhere in the output */
+} commands[] = {
+	{ "version", "", 0, "tailrace " TAILRACE_VERSION "\n" },
+	{ "--version", "", 0, "tailrace " TAILRACE_VERSION "\n" },
+	{ "help", "", 0, "  dry-run  " },
+	{ "-h", "", 0, "  redact  " },
+	{ "help run", "", 0, "--config FILE|DIR" },
+	{ "run --help", "", 0, "--quickstart" },
+	{ "help syslog", "", 0, "syslog (input): " },
+	{ "help loki", "", 0, "  batch_wait  duration from" },
+	{ "help pipeline", "", 0, "max_streams  number" },
+	{ "help agent", "", 0, "shutdown_timeout  duration" },
+	{ "help lokki", "", 2, "nothing is called 'lokki' (did you mean 'loki'?)" },
+	{ "chekc", "", 2, "there is no command 'chekc' (did you mean 'check'?)" },
+	{ "run --confg x", "", 2, "run does not know --confg (did you mean --config?)" },
+	{ "check now", "", 2, "check: what is 'now'?" },
+	{ "check " GOOD, "", 0,
+	  "The configuration is fine: 1 file, 1 input, 1 pipeline, 1 output." },
+	{ "check --config=conf.d/quickstart.yaml", "", 0, "the output 'loki' is switched off" },
+	{ "check --config tests/golden/conf-bad/values.yaml", "", 2,
+	  "values.yaml:30:60: pipelines.main.max_streams: is 0, must be from 1 to 1000000\n"
+	  "tailrace: 16 errors in the configuration, nothing was started\n" },
+	{ "run --config tests/golden/conf-bad/values.yaml", "", 2,
+	  "values.yaml:2:10: threads: 'many' is not a whole number\n" },
+	{ "config --config tests/golden/conf-bad/values.yaml", "", 2, "values.yaml:2:10: " },
+	{ "dry-run --config tests/golden/conf-bad/values.yaml", "", 2, "values.yaml:2:10: " },
+	{ "run --config /nonexistent.yaml", "", 2,
+	  "/nonexistent.yaml: cannot open: No such file or directory\n" },
+	{ "config " GOOD, "", 0, "    type: file  # conf.d/json-app.yaml:" },
+	{ "config --plain " GOOD, "", 0, "    type: file\n" },
+	{ "dry-run " GOOD, "{\"level\":\"info\",\"msg\":\"paid\"}\n", 0, "level=\"info\"} paid" },
+	{ "dry-run --format=json " GOOD, "{\"level\":\"info\",\"msg\":\"paid\"}\n", 0,
+	  "\"line\":\"paid\"" },
+	{ "dry-run --pipeline mian " GOOD, "", 2,
+	  "there is no pipeline 'mian' (did you mean 'main'?)" },
+	{ "dry-run --format=xml " GOOD, "", 2, "--format is text or json, not 'xml'" },
+	{ "dry-run " GOOD " LICENSE", "", 0, "Apache License" },
+	{ "dry-run " GOOD " /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
+};
+
+static void test_commands(void)
+{
+	OK(chdir(SOURCE_DIR) == 0);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		struct buf out = BUF_INIT;
+
+		ROW(commands[i].line);
+		EQ_INT(run(commands[i].line, commands[i].input, &out), commands[i].rc);
+		if (str_find(buf_as_str(&out), str_c(commands[i].has)) == out.n)
+			FAIL("'%s' is not in:\n" STR_FMT, commands[i].has,
+			     STR_ARG(buf_as_str(&out)));
+		buf_fini(&out);
+	}
+}
+
+int main(void)
+{
+	unsetenv("LOKI_URL");
+	unsetenv("TAILRACE_QUICKSTART");
+	RUN(test_args);
+	RUN(test_commands);
+	return test_end();
+}
