@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The file input's own types: the instance, and a tail for each open file. Private to this folder.
+ *
+ *	file.c   options, life of the instance, turns (read, note positions, submit)
+ *	find.c   which files there are: scans, events, rotation, restart
+ *	tail.c   life of one file: from opening to its last ack
+ *	read.c   one batch from one file
+ */
+#ifndef INPUTS_FILE_FILE_H
+#define INPUTS_FILE_FILE_H
+
+#include "inputs/file/glob.h"
+#include "inputs/file/positions.h"
+#include "inputs/file/watch.h"
+#include "inputs/input.h"
+#include "lib/map.h"
+
+#define TURN_BATCHES 64 /* submitted together */
+#define TURN_BYTES ((size_t)1 << 20)
+#define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
+#define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
+
+enum file_start { START_BEGINNING, START_END };
+
+struct file_conf {
+	struct conf_list paths, exclude;
+	unsigned start; /* enum file_start */
+	unsigned watch; /* enum watch_mode */
+	size_t max_line;
+	int64_t rotate_wait_ns, partial_wait_ns, poll_interval_ns, scan_interval_ns;
+	unsigned max_open_files;
+	struct conf_map labels;
+};
+
+struct tail;
+
+/* Why a file was refused, so that it is said once. */
+struct refusal {
+	struct map_node node; /* by path */
+	struct refusal *next;
+	struct str path; /* owned */
+	uint64_t ino;
+	const char *reason;
+};
+
+struct file_input {
+	unsigned magic;
+	struct input *in;
+	const struct file_conf *conf;
+	struct glob *globs, *excludes;
+	size_t nglobs, nexcludes;
+	struct watch *watch;
+	struct positions *positions;
+	struct tail *tails;
+	struct map by_path, by_id, by_label;
+	struct tail *ready_first, *ready_last;
+	struct poller poller;
+	struct timer scan_timer, poll_timer, save_timer;
+	int64_t scanned_at_ns; /* monotonic */
+	int64_t last_ns;       /* newest time given to a line, of all files */
+	size_t nopen, nflights;
+	uint64_t round; /* of scans */
+	struct refusal *refusals;
+	struct map refused;
+	size_t nrefusals;
+	uint16_t full_length_key;
+	bool is_started, is_stopped, is_paused, is_first_scan;
+	bool has_told_limit;
+	char *probe; /* PROBE_BYTES to look for line ends in */
+	struct metric *open_files, *behind, *lost_bytes, *rotated, *truncated, *deleted,
+		*position_errors, *cut, *partial;
+};
+#define FILE_INPUT_MAGIC 0xf11e1u
+#define PROBE_BYTES 65536
+
+struct tail {
+	unsigned magic;
+	struct file_input *fi;
+	struct tail *next, **link; /* all of the input */
+	struct map_node by_path, by_id, by_label;
+	struct tail *next_ready;
+	struct tail *after; /* an older file of the same name: read to its end first */
+	struct str path;    /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
+	int fd;
+	struct file_id id;
+	struct pos *pos;
+	uint64_t offset;     /* next byte to read */
+	uint64_t partial;    /* bytes from offset on that are known to have no line end */
+	uint64_t size;       /* as seen last */
+	uint64_t behind;     /* as it counts in the metric */
+	uint64_t marker;     /* hash of what stands before offset */
+	int64_t mtime_ns;    /* as seen last */
+	int64_t grown_ns;    /* monotonic: when new bytes were seen last */
+	int64_t rotated_ns;  /* monotonic */
+	uint64_t seen_round; /* scan that found it at its path */
+	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
+	uint32_t want_bytes; /* so that a batch is about full of records */
+	uint32_t line_bytes; /* recent mean */
+	struct timer timer;
+	struct source source;
+	struct ack_line line;
+	bool is_replaying; /* ranges of pos from offset on are read again as they were */
+	bool is_ready;     /* in the queue */
+	bool is_rotated;   /* no path that we watch leads to it */
+	bool is_at_end;    /* everything seen was read once */
+	bool must_flush;   /* an unfinished line goes out now */
+	bool is_ahead;     /* waits for its oldest batches to settle */
+	bool is_forgotten; /* its position is dropped with it */
+};
+#define TAIL_MAGIC 0x7a11u
+
+/* One batch on its way: a range of a file. */
+struct flight {
+	struct ack ack;
+	struct tail *tail;
+	uint64_t end, marker;
+	int64_t last_ns;
+	uint32_t generation;
+};
+
+/* ---- tail.c ------------------------------------------------------------------------------- */
+
+uint64_t tail_id_hash(const struct file_id *id);
+/* Takes fd; path is copied. pos tells where to begin. */
+struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *look, struct str path,
+		      struct pos *pos);
+/* Puts it into the queue for reading. */
+void tail_ready(struct tail *t);
+/* The path it can be found at now; STR_NONE: it was rotated away. */
+void tail_set_path(struct tail *t, struct str path);
+/* The file starts again at 0 because its bytes are not those that were read. */
+void tail_restart(struct tail *t);
+/* Continues in another file with the same content. Takes fd. */
+void tail_replace(struct tail *t, int fd, const struct file_look *look);
+/* Everything there is was read: lets newer files of its name go on, sets the timers. */
+void tail_at_end(struct tail *t);
+/* Reads no more. It is freed when its last batch has settled. */
+void tail_close(struct tail *t);
+/* At once, whatever is on its way; nobody may hold a batch of it any more. */
+void tail_free(struct tail *t);
+/* Brings size and times up to date, notices a rewrite. False: it was closed, perhaps freed. */
+bool tail_look(struct tail *t);
+void tail_count_behind(struct tail *t);
+/* An older file of the same name is not at its end yet, or too much is settled ahead. */
+bool tail_must_wait(struct tail *t);
+/* Puts it into the queue when there is something to read; true when it did. May free it. */
+bool tail_poll(struct tail *t);
+/* An ack that settles when the batch that carries it has. */
+struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t bytes);
+
+/* ---- read.c ------------------------------------------------------------------------------- */
+
+enum read_result {
+	READ_END,       /* nothing more for now */
+	READ_BATCH,     /* *ret is filled */
+	READ_AGAIN,     /* some work was done; call again */
+	READ_NO_CREDIT, /* wait for resume() */
+	READ_WAIT,      /* for an older file, or for acks: tail_ready() will be called */
+	READ_CLOSED,    /* the tail must not be used any more */
+};
+
+struct read_batch {
+	struct tail *tail;
+	struct batch *batch;
+	size_t bytes; /* of the file */
+};
+
+/* The next batch of a tail, at most one. Notes its range with the positions. */
+enum read_result tail_read(struct tail *t, struct read_batch *ret);
+
+/* ---- find.c ------------------------------------------------------------------------------- */
+
+/* What was rotated away while nobody looked is found by identity; then a first scan. */
+void find_start(struct file_input *fi);
+void find_scan(struct file_input *fi);
+/* A name may have come, gone, or mean another file. */
+void find_name(struct file_input *fi, struct str path);
+/* Something was written to the file of this name. */
+void find_modified(struct file_input *fi, struct str path);
+/* A file we do not read; said and counted once. */
+void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
+		 const char *advice);
+void find_fini(struct file_input *fi);
+
+#endif

@@ -1,0 +1,569 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which files are there, and which of them are those we know? A file is opened once and everything
+ * about it is asked of the descriptor, so that a rotation in between cannot mix up two files. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#include "inputs/file/file.h"
+#include "inputs/file/walk.h"
+#include "lib/check.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/os.h"
+
+#define REFUSALS_MAX 10000
+#define LINE_SEARCH_BYTES ((uint64_t)256 * 1024)
+#define BLIND_AFTER_NS (2 * NS_PER_S) /* a change this old should have been told by inotify */
+
+/* ---- refusals ----------------------------------------------------------------------------- */
+
+static void forget_refusals(struct file_input *fi)
+{
+	while (fi->refusals) {
+		struct refusal *r = fi->refusals;
+
+		fi->refusals = r->next;
+		mem_free((void *)(uintptr_t)r->path.p);
+		mem_free(r);
+	}
+	map_fini(&fi->refused);
+	fi->nrefusals = 0;
+}
+
+/* True when it was not known before. */
+static bool note_refusal(struct file_input *fi, struct str path, uint64_t ino, const char *reason)
+{
+	uint64_t hash = str_hash(path, 0);
+	struct refusal *r;
+
+	for (struct map_node *n = map_first(&fi->refused, hash); n; n = map_next(n)) {
+		r = container_of(n, struct refusal, node);
+		if (!str_eq(r->path, path))
+			continue;
+		if (r->ino == ino && strcmp(r->reason, reason) == 0)
+			return false;
+		r->ino = ino;
+		r->reason = reason;
+		return true;
+	}
+	if (fi->nrefusals == REFUSALS_MAX)
+		forget_refusals(fi);
+	r = mem_zalloc(sizeof(*r));
+	r->path = str_make(mem_dup(path.p, path.n), path.n);
+	r->ino = ino;
+	r->reason = reason;
+	r->next = fi->refusals;
+	fi->refusals = r;
+	fi->nrefusals++;
+	map_add(&fi->refused, &r->node, hash);
+	return true;
+}
+
+void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
+		 const char *advice)
+{
+	if (!note_refusal(fi, path, ino, reason))
+		return;
+	input_count_error(fi->in, reason);
+	log_warn("file is not read", KV("path", path), KV_S("reason", reason),
+		 KV_S("advice", advice));
+}
+
+void find_fini(struct file_input *fi)
+{
+	forget_refusals(fi);
+}
+
+/* ---- known files -------------------------------------------------------------------------- */
+
+static struct tail *find_by_path(struct file_input *fi, struct str path)
+{
+	struct map_node *n;
+
+	for (n = map_first(&fi->by_path, str_hash(path, 0)); n; n = map_next(n)) {
+		struct tail *t = container_of(n, struct tail, by_path);
+
+		if (str_eq(t->path, path))
+			return t;
+	}
+	return NULL;
+}
+
+static bool is_wanted(const struct file_input *fi, struct str path)
+{
+	bool is_in = false;
+
+	for (size_t i = 0; i < fi->nglobs && !is_in; i++)
+		is_in = glob_match(&fi->globs[i], path);
+	for (size_t i = 0; i < fi->nexcludes && is_in; i++)
+		is_in = !glob_match(&fi->excludes[i], path);
+	return is_in;
+}
+
+static bool leads_to(struct str path, const struct file_id *id)
+{
+	struct file_look look;
+
+	return file_look_path(path.p, &look) && file_id_eq(&look.id, id);
+}
+
+static void rotate(struct tail *t)
+{
+	metric_add(t->fi->rotated, 1);
+	tail_set_path(t, STR_NONE);
+}
+
+/* ---- saved positions ---------------------------------------------------------------------- */
+
+/* The file still has, in the places that were noted, what was read there. */
+static bool content_fits(const struct pos *p, int fd, uint64_t size, uint64_t offset,
+			 uint64_t marker)
+{
+	uint64_t hash;
+
+	if (size < offset || size < p->head_n)
+		return false;
+	if (p->head_n && (!head_read(fd, p->head_n, &hash) || hash != p->head))
+		return false;
+	return !offset || (marker_read(fd, offset, &hash) && hash == marker);
+}
+
+/* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
+ * a restore wrote a new file in its place. Shorter files are taken as new: two logs easily begin
+ * with the same line, and reading twice is better than never. */
+static struct pos *find_replaced(struct file_input *fi, int fd, const struct file_look *look,
+				 struct str path)
+{
+	struct pos *p = NULL;
+
+	while ((p = positions_find_path(fi->positions, path, p)))
+		if (p->head_n == HEAD_BYTES && !p->is_elsewhere &&
+		    content_fits(p, fd, look->size, p->offset, p->marker))
+			return p;
+	return NULL;
+}
+
+/* Behind the last line end of a file that is read from its end on. */
+static void skip_to_end(struct file_input *fi, struct pos *p, int fd, uint64_t size)
+{
+	uint64_t at = size, marker;
+
+	while (at && size - at < LINE_SEARCH_BYTES) {
+		size_t n = at < PROBE_BYTES ? (size_t)at : PROBE_BYTES;
+		const char *nl;
+
+		if (os->pread(fd, fi->probe, n, (off_t)(at - n)) != (ssize_t)n)
+			return;
+		nl = memrchr(fi->probe, '\n', n);
+		at -= n;
+		if (nl) {
+			at += (size_t)(nl - fi->probe) + 1;
+			break;
+		}
+	}
+	if (size - at >= LINE_SEARCH_BYTES)
+		at = size;
+	if (at && marker_read(fd, at, &marker))
+		positions_skip(fi->positions, p, at, marker);
+}
+
+/* The position to read a file from that has no tail. NULL: not now. */
+static struct pos *position_of(struct file_input *fi, int fd, const struct file_look *look,
+			       struct str path)
+{
+	struct positions *ps = fi->positions;
+	struct pos *p = positions_find(ps, &look->id);
+
+	if (p && p->is_open)
+		return NULL; /* was closed, its last batches are on their way */
+	if (p && content_fits(p, fd, look->size, p->offset, p->marker)) {
+		if (p->file.dev != look->id.dev)
+			positions_move(ps, p, &look->id);
+		return p;
+	}
+	if (p && p->file.dev == look->id.dev) {
+		log_info("file was rewritten, reading it from its beginning", KV("path", path));
+		metric_add(fi->truncated, 1);
+		positions_restart(ps, p);
+		return p;
+	}
+	p = find_replaced(fi, fd, look, path);
+	if (p) {
+		positions_move(ps, p, &look->id);
+		return p;
+	}
+	p = positions_add(ps, &look->id, path);
+	if (p && fi->is_first_scan && ps->is_first_start && fi->conf->start == START_END)
+		skip_to_end(fi, p, fd, look->size);
+	return p;
+}
+
+/* ---- opening ------------------------------------------------------------------------------ */
+
+static void refuse_type(struct file_input *fi, struct str path, uint64_t ino, uint32_t mode)
+{
+	if (S_ISDIR(mode))
+		find_refuse(fi, path, ino, "directory", "to read the files in it, write path/*");
+	else
+		find_refuse(fi, path, ino, "not_regular", "only regular files can be read");
+}
+
+/* A descriptor of a regular file, or -1. Looked at before it is opened as well: opening a device
+ * can have effects. */
+static int open_regular(struct file_input *fi, struct str path, unsigned char d_type,
+			struct file_look *look)
+{
+	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
+	char start[COMPRESSED_BYTES];
+
+	if (d_type == DT_REG)
+		flags |= O_NOFOLLOW;
+	else if (!file_look_path(path.p, look))
+		return -1; /* gone, or a link to nothing */
+	else if (!S_ISREG(look->mode)) {
+		refuse_type(fi, path, look->id.ino, look->mode);
+		return -1;
+	}
+	fd = os->open(path.p, flags, 0);
+	if (fd < 0) {
+		if (errno == EACCES || errno == EPERM)
+			find_refuse(
+				fi, path, 0, "permission",
+				"add the agent's user to the file's group (often adm), or an ACL");
+		else if (errno == EMFILE || errno == ENFILE)
+			find_refuse(fi, path, 0, "descriptors", "raise the limit of open files");
+		else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
+			find_refuse(fi, path, 0, "open", strerror(errno));
+		return -1;
+	}
+	if (!file_look(fd, look) || !S_ISREG(look->mode)) {
+		refuse_type(fi, path, look->id.ino, look->mode);
+		os->close(fd);
+		return -1;
+	}
+	if (look->size >= sizeof(start) &&
+	    os->pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
+	    is_compressed(str_make(start, sizeof(start)))) {
+		find_refuse(fi, path, look->id.ino, "compressed",
+			    "compressed files are not read; name them in exclude");
+		os->close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* The file that has this descriptor has a tail already. */
+static void meet_again(struct file_input *fi, struct tail *t, struct str path)
+{
+	struct tail *there;
+
+	t->seen_round = fi->round;
+	if (t->path.p && (str_eq(t->path, path) || leads_to(t->path, &t->id)))
+		return; /* another name of it: a hard link, or a link */
+	there = find_by_path(fi, path);
+	if (there)
+		rotate(there);
+	tail_set_path(t, path);
+	t->seen_round = fi->round;
+}
+
+static struct tail *tail_of(struct file_input *fi, const struct file_id *id)
+{
+	struct map_node *n;
+
+	for (n = map_first(&fi->by_id, tail_id_hash(id)); n; n = map_next(n)) {
+		struct tail *t = container_of(n, struct tail, by_id);
+
+		if (t->id.dev == id->dev && t->id.ino == id->ino)
+			return t;
+	}
+	return NULL;
+}
+
+/* The name leads to another file than before. True when the tail goes on in it (takes fd). */
+static bool succeed(struct tail *t, int fd, const struct file_look *look)
+{
+	struct stat st;
+
+	if (t->pos->head_n == HEAD_BYTES && os->fstat(t->fd, &st) == 0 && st.st_nlink == 0 &&
+	    content_fits(t->pos, fd, look->size, t->offset, t->marker)) {
+		tail_replace(t, fd, look);
+		return true;
+	}
+	rotate(t);
+	return false;
+}
+
+static bool is_full(struct file_input *fi)
+{
+	if (fi->nopen < fi->conf->max_open_files) {
+		fi->has_told_limit = false;
+		return false;
+	}
+	if (!fi->has_told_limit) {
+		input_count_error(fi->in, "max_open_files");
+		log_warn("more files than max_open_files, the others wait",
+			 KV_S("input", fi->in->name),
+			 KV_I("max_open_files", fi->conf->max_open_files));
+	}
+	fi->has_told_limit = true;
+	return true;
+}
+
+static void discover(struct file_input *fi, struct str path, unsigned char d_type)
+{
+	struct tail *t = find_by_path(fi, path), *other;
+	struct file_look look = { .size = 0 };
+	struct pos *p;
+	int fd;
+
+	fd = open_regular(fi, path, d_type, &look);
+	if (fd < 0)
+		return;
+	other = tail_of(fi, &look.id);
+	if (other) {
+		os->close(fd);
+		meet_again(fi, other, path);
+		return;
+	}
+	if (t && succeed(t, fd, &look)) {
+		t->seen_round = fi->round;
+		return;
+	}
+	p = is_full(fi) ? NULL : position_of(fi, fd, &look, path);
+	if (!p) {
+		os->close(fd);
+		return;
+	}
+	tail_new(fi, fd, &look, path, p)->seen_round = fi->round;
+}
+
+/* ---- scans -------------------------------------------------------------------------------- */
+
+static void on_dir(void *ctx, struct str path, unsigned what)
+{
+	struct file_input *fi = ctx;
+
+	watch_dir(fi->watch, path, what);
+}
+
+static void on_file(void *ctx, const struct walk_file *f)
+{
+	struct file_input *fi = ctx;
+	struct tail *t = find_by_path(fi, f->path);
+
+	if (t && f->ino && t->id.ino == f->ino) {
+		t->seen_round = fi->round;
+		return;
+	}
+	for (size_t i = 0; i < fi->nexcludes; i++)
+		if (glob_match(&fi->excludes[i], f->path))
+			return;
+	if (f->d_type != DT_REG && f->d_type != DT_LNK && f->d_type != DT_UNKNOWN)
+		refuse_type(fi, f->path, f->ino, f->d_type == DT_DIR ? S_IFDIR : S_IFIFO);
+	else
+		discover(fi, f->path, f->d_type);
+}
+
+static void on_trouble(void *ctx, struct str path, int errnum)
+{
+	find_refuse(ctx, path, 0, "directory_unreadable", strerror(errnum));
+}
+
+static const struct walk_ops walk_ops = { on_dir, on_file, on_trouble };
+
+/* Files that were not met at their path, and changes that nobody told us of. */
+static void check_tails(struct file_input *fi)
+{
+	int64_t now_ns = clock_wall_ns();
+	struct tail *next;
+
+	for (struct tail *t = fi->tails; t; t = next) {
+		int64_t mtime_ns = t->mtime_ns;
+
+		next = t->next;
+		if (t->fd < 0)
+			continue;
+		if (t->path.p && t->seen_round != fi->round && !leads_to(t->path, &t->id))
+			rotate(t);
+		if (t->is_ready || !tail_look(t))
+			continue;
+		if (t->size <= t->offset + t->partial)
+			continue;
+		if (t->path.p && !t->after && !t->is_ahead && t->mtime_ns != mtime_ns &&
+		    now_ns - t->mtime_ns > BLIND_AFTER_NS)
+			watch_missed(fi->watch, t->path);
+		tail_ready(t);
+	}
+}
+
+void find_scan(struct file_input *fi)
+{
+	watch_drain(fi->watch);
+	fi->round++;
+	watch_begin(fi->watch);
+	for (size_t i = 0; i < fi->nglobs; i++)
+		if (walk_glob(&fi->globs[i], &walk_ops, fi) >= WALK_DIRS_MAX)
+			find_refuse(fi, fi->globs[i].text, 0, "too_many_directories",
+				    "the rest of the pattern is not looked at; make it narrower");
+	watch_end(fi->watch);
+	check_tails(fi);
+	fi->scanned_at_ns = clock_mono_ns();
+}
+
+void find_name(struct file_input *fi, struct str path)
+{
+	struct tail *t = find_by_path(fi, path);
+	struct statx s;
+
+	if (os->statx(AT_FDCWD, path.p, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, &s) != 0) {
+		if (t && errno == ENOENT)
+			rotate(t);
+		return;
+	}
+	if (t && S_ISREG(s.stx_mode) && t->id.ino == s.stx_ino && leads_to(path, &t->id))
+		return;
+	if (S_ISREG(s.stx_mode) || S_ISLNK(s.stx_mode)) {
+		if (is_wanted(fi, path))
+			discover(fi, path, S_ISREG(s.stx_mode) ? DT_REG : DT_LNK);
+	} else if (is_wanted(fi, path)) {
+		refuse_type(fi, path, s.stx_ino, s.stx_mode);
+	}
+}
+
+void find_modified(struct file_input *fi, struct str path)
+{
+	struct tail *t = find_by_path(fi, path);
+
+	if (t)
+		tail_ready(t);
+	else if (is_wanted(fi, path))
+		find_name(fi, path); /* its creation was not told */
+}
+
+/* ---- what happened while we were away ----------------------------------------------------- */
+
+/* One that was moved within its directory: found by identity, under whatever name. */
+struct moved {
+	struct pos *pos;
+	char *path;
+};
+
+struct search {
+	struct file_input *fi;
+	struct moved *moved;
+	size_t n, cap;
+	struct buf path;
+};
+
+static bool is_same_dir(struct str a, size_t n, struct str b)
+{
+	return b.n > n && memcmp(a.p, b.p, n) == 0 && !memchr(b.p + n, '/', b.n - n);
+}
+
+static void look_at_sibling(struct search *s, const struct dirent *d, size_t dir_n)
+{
+	struct map_node *n = positions_with_ino(s->fi->positions, d->d_ino);
+
+	for (; n; n = map_next(n)) {
+		struct pos *p = container_of(n, struct pos, by_ino);
+
+		if (!p->is_missing || p->file.ino != d->d_ino ||
+		    !is_same_dir(buf_as_str(&s->path), dir_n, p->path))
+			continue;
+		if (s->n == s->cap) {
+			s->cap = s->cap ? 2 * s->cap : 16;
+			s->moved = mem_realloc(s->moved, s->cap * sizeof(*s->moved));
+		}
+		s->path.n = dir_n;
+		buf_c(&s->path, d->d_name);
+		p->is_missing = false;
+		p->is_elsewhere = true;
+		s->moved[s->n++] = (struct moved){ p, mem_strdup(buf_cstr(&s->path)) };
+	}
+}
+
+/* p is missing: looks for it and all others of its directory. */
+static void search_dir(struct search *s, const struct pos *p)
+{
+	size_t n = p->path.n;
+	struct dirent *d;
+	DIR *dir;
+
+	while (n && p->path.p[n - 1] != '/')
+		n--;
+	buf_clear(&s->path);
+	buf_str(&s->path, str_sub(p->path, 0, n));
+	dir = opendir(buf_cstr(&s->path));
+	while (dir && (d = readdir(dir)))
+		if (d->d_type == DT_REG || d->d_type == DT_UNKNOWN)
+			look_at_sibling(s, d, n);
+	if (dir)
+		closedir(dir);
+	/* Not there: not looked for again. */
+	for (struct pos *q = s->fi->positions->first; q; q = q->next)
+		if (q->is_missing && is_same_dir(p->path, n, q->path))
+			q->is_missing = false;
+}
+
+static int by_num(const void *a, const void *b)
+{
+	const struct moved *x = a, *y = b;
+
+	return x->pos->num < y->pos->num ? -1 : x->pos->num > y->pos->num;
+}
+
+/* Opens it when there is something left to read in it. */
+static void finish_moved(struct file_input *fi, const struct moved *m)
+{
+	struct file_look look = { .size = 0 };
+	int fd;
+
+	if (is_full(fi))
+		return;
+	fd = open_regular(fi, str_c(m->path), DT_REG, &look);
+	if (fd < 0)
+		return;
+	if (tail_of(fi, &look.id) || !file_id_eq(&look.id, &m->pos->file) ||
+	    !content_fits(m->pos, fd, look.size, m->pos->offset, m->pos->marker) ||
+	    look.size == m->pos->offset) {
+		os->close(fd);
+		return;
+	}
+	log_info("finishing a file that was rotated while we were away", KV("path", m->pos->path),
+		 KV_S("now", m->path), KV_I("unread_bytes", look.size - m->pos->offset));
+	tail_new(fi, fd, &look, STR_NONE, m->pos);
+}
+
+void find_start(struct file_input *fi)
+{
+	struct search s = { .fi = fi };
+	struct buf path = BUF_INIT;
+
+	for (struct pos *p = fi->positions->first; p; p = p->next) {
+		struct file_look look;
+
+		buf_clear(&path);
+		buf_str(&path, p->path);
+		p->is_missing =
+			is_wanted(fi, p->path) &&
+			!(file_look_path(buf_cstr(&path), &look) && file_id_eq(&look.id, &p->file));
+	}
+	for (struct pos *p = fi->positions->first; p; p = p->next)
+		if (p->is_missing)
+			search_dir(&s, p);
+	if (s.n)
+		qsort(s.moved, s.n, sizeof(*s.moved), by_num);
+	for (size_t i = 0; i < s.n; i++) {
+		finish_moved(fi, &s.moved[i]);
+		mem_free(s.moved[i].path);
+	}
+	mem_free(s.moved);
+	buf_fini(&s.path);
+	buf_fini(&path);
+	fi->is_first_scan = true;
+	find_scan(fi);
+	fi->is_first_scan = false;
+}

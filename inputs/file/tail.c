@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The life of one file: opened, read, rewritten, rotated away, closed, settled. */
+#include <errno.h>
+
+#include "inputs/file/file.h"
+#include "lib/check.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/os.h"
+
+#define ROTATED_POLL_NS (250 * NS_PER_MS)
+#define SAVE_DELAY_NS NS_PER_S
+
+uint64_t tail_id_hash(const struct file_id *id)
+{
+	return (id->ino ^ id->dev << 48) * 0x9e3779b97f4a7c15;
+}
+
+static struct tail *from_label(struct map_node *n)
+{
+	return container_of(n, struct tail, by_label);
+}
+
+/* ---- queue -------------------------------------------------------------------------------- */
+
+void tail_ready(struct tail *t)
+{
+	struct file_input *fi = t->fi;
+
+	if (t->is_ready || t->fd < 0)
+		return;
+	t->is_ready = true;
+	t->next_ready = NULL;
+	if (fi->ready_last)
+		fi->ready_last->next_ready = t;
+	else
+		fi->ready_first = t;
+	fi->ready_last = t;
+}
+
+static void leave_queue(struct tail *t)
+{
+	struct tail **at = &t->fi->ready_first, *before = NULL;
+
+	if (!t->is_ready)
+		return;
+	for (; *at != t; at = &(*at)->next_ready)
+		before = *at;
+	*at = t->next_ready;
+	if (t->fi->ready_last == t)
+		t->fi->ready_last = before;
+	t->is_ready = false;
+}
+
+/* Files of the same name are read one after the other. */
+static void wake_followers(struct tail *t)
+{
+	struct map_node *n;
+
+	for (n = map_first(&t->fi->by_label, t->by_label.hash); n; n = map_next(n))
+		if (from_label(n)->after == t)
+			tail_ready(from_label(n));
+}
+
+bool tail_must_wait(struct tail *t)
+{
+	if (t->after && !t->after->is_at_end)
+		return true;
+	t->is_ahead = t->line.ahead_bytes > AHEAD_BYTES_MAX || t->pos->nranges >= POS_RANGES_MAX;
+	return t->is_ahead;
+}
+
+/* ---- state -------------------------------------------------------------------------------- */
+
+void tail_count_behind(struct tail *t)
+{
+	uint64_t now = t->fd >= 0 && t->size > t->offset ? t->size - t->offset : 0;
+
+	metric_add(t->fi->behind, (int64_t)(now - t->behind));
+	t->behind = now;
+}
+
+void tail_restart(struct tail *t)
+{
+	uint64_t lost = t->size > t->offset ? t->size - t->offset : 0;
+
+	log_info("file was rewritten, reading it from its beginning", KV("path", t->pos->path),
+		 KV_I("offset", t->offset), KV_I("unread_bytes", lost));
+	metric_add(t->fi->truncated, 1);
+	metric_add(t->fi->lost_bytes, (int64_t)lost);
+	positions_restart(t->fi->positions, t->pos);
+	t->offset = t->partial = t->size = t->marker = 0;
+	t->generation++;
+	t->must_flush = t->is_replaying = false;
+	tail_count_behind(t);
+}
+
+static bool marker_is_same(struct tail *t)
+{
+	uint64_t marker;
+
+	return marker_read(t->fd, t->offset, &marker) && marker == t->marker;
+}
+
+bool tail_look(struct tail *t)
+{
+	int64_t mtime_ns;
+	uint64_t size;
+	struct stat st;
+
+	if (os->fstat(t->fd, &st) != 0) {
+		log_warn("cannot look at a file any more", KV("path", t->pos->path),
+			 KV_ERRNO(errno));
+		input_count_error(t->fi->in, "stat");
+		tail_close(t);
+		return false;
+	}
+	size = (uint64_t)st.st_size;
+	mtime_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	/* A changed time without new bytes: perhaps rewritten with as many. */
+	if (size < t->offset || (size == t->offset + t->partial && t->offset &&
+				 mtime_ns != t->mtime_ns && !marker_is_same(t)))
+		tail_restart(t);
+	if (size < t->offset + t->partial)
+		t->partial = 0;
+	if (size != t->size) {
+		t->grown_ns = clock_mono_ns();
+		t->must_flush = false; /* the line goes on */
+	}
+	t->size = size;
+	t->mtime_ns = mtime_ns;
+	tail_count_behind(t);
+	return true;
+}
+
+bool tail_poll(struct tail *t)
+{
+	if (t->fd < 0 || t->is_ready || !tail_look(t) || t->size <= t->offset + t->partial)
+		return false;
+	tail_ready(t);
+	return true;
+}
+
+static void on_timer(struct timer *timer)
+{
+	struct tail *t = container_of(timer, struct tail, timer);
+	int64_t since_ns = t->grown_ns > t->rotated_ns ? t->grown_ns : t->rotated_ns;
+	int64_t wait_ns =
+		t->is_rotated ? t->fi->conf->rotate_wait_ns : t->fi->conf->partial_wait_ns;
+
+	if (t->is_ready || !tail_look(t))
+		return;
+	if (t->size > t->offset + t->partial) {
+		tail_ready(t);
+		return;
+	}
+	if (clock_mono_ns() - since_ns < wait_ns) {
+		tail_at_end(t);
+	} else if (t->partial) {
+		t->must_flush = true;
+		tail_ready(t);
+	} else if (t->is_rotated) {
+		tail_close(t);
+	}
+}
+
+void tail_at_end(struct tail *t)
+{
+	const struct file_conf *conf = t->fi->conf;
+
+	if (!t->is_at_end) {
+		t->is_at_end = true;
+		wake_followers(t);
+	}
+	if (t->is_rotated) {
+		/* Nobody tells us where it is now, so it is asked. */
+		int64_t wait_ns = conf->rotate_wait_ns < ROTATED_POLL_NS ? conf->rotate_wait_ns
+									 : ROTATED_POLL_NS;
+
+		loop_timer_in(t->fi->in->loop, &t->timer, wait_ns, on_timer);
+	} else if (t->partial && conf->partial_wait_ns) {
+		loop_timer_set(t->fi->in->loop, &t->timer, t->grown_ns + conf->partial_wait_ns,
+			       on_timer);
+	} else {
+		loop_timer_del(t->fi->in->loop, &t->timer);
+	}
+}
+
+/* ---- acks --------------------------------------------------------------------------------- */
+
+static void on_save(struct timer *timer)
+{
+	struct file_input *fi = container_of(timer, struct file_input, save_timer);
+
+	if (!positions_flush(fi->positions))
+		metric_add(fi->position_errors, 1);
+	/* What the disk did not take is tried again. */
+	if (fi->positions->is_damaged)
+		loop_timer_in(fi->in->loop, &fi->save_timer, 10 * NS_PER_S, on_save);
+}
+
+static void settle(struct tail *t, struct flight *f)
+{
+	struct pos *p = t->pos;
+
+	if (f->generation == t->generation)
+		positions_settle(t->fi->positions, p, f->end, f->marker, f->last_ns,
+				 &f->ack.uniq_after);
+	else
+		p->uniq = f->ack.uniq_after; /* the bytes are gone, the times are used */
+	t->fi->nflights--;
+	mem_free(f);
+}
+
+static void on_settled(struct ack *a)
+{
+	struct tail *t = container_of(a, struct flight, ack)->tail;
+	struct file_input *fi = t->fi;
+	struct ack *next;
+
+	CHECK_OBJ(t, TAIL_MAGIC);
+	for (a = ack_line_settle(&t->line, a); a; a = next) {
+		next = a->next_in_line;
+		settle(t, container_of(a, struct flight, ack));
+	}
+	if (positions_have_changes(fi->positions) && !fi->save_timer.slot)
+		loop_timer_in(fi->in->loop, &fi->save_timer, SAVE_DELAY_NS, on_save);
+	if (t->fd < 0 && !t->line.outstanding)
+		tail_free(t);
+	else if (t->is_ahead)
+		tail_ready(t);
+}
+
+struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t bytes)
+{
+	struct flight *f = mem_zalloc(sizeof(*f));
+
+	ack_init(&f->ack, t->fi->in->loop, on_settled);
+	f->ack.bytes = bytes;
+	f->tail = t;
+	f->end = r->end;
+	f->marker = r->marker;
+	f->last_ns = r->t0_ns + r->n - 1;
+	f->generation = t->generation;
+	ack_line_add(&t->line, &f->ack);
+	t->fi->nflights++;
+	return f;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+void tail_set_path(struct tail *t, struct str path)
+{
+	struct file_input *fi = t->fi;
+	char *copy;
+
+	map_del(&fi->by_path, &t->by_path);
+	mem_free((void *)(uintptr_t)t->path.p);
+	t->path = STR_NONE;
+	t->is_rotated = !path.p;
+	if (path.p) {
+		copy = mem_alloc(path.n + 1);
+		memcpy(copy, path.p, path.n);
+		copy[path.n] = 0;
+		t->path = str_make(copy, path.n);
+		map_add(&fi->by_path, &t->by_path, str_hash(path, 0));
+	} else {
+		/* Once more to its end, before a newer file of its name is read. */
+		t->rotated_ns = clock_mono_ns();
+		t->is_at_end = false;
+	}
+	tail_ready(t);
+}
+
+/* The newest tail of the same name is its predecessor. */
+static void line_up(struct tail *t)
+{
+	uint64_t hash = str_hash(t->pos->path, 1);
+	struct map_node *n;
+
+	for (n = map_first(&t->fi->by_label, hash); n && !t->after; n = map_next(n))
+		if (str_eq(from_label(n)->pos->path, t->pos->path))
+			t->after = from_label(n);
+	map_add(&t->fi->by_label, &t->by_label, hash);
+}
+
+struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *look, struct str path,
+		      struct pos *pos)
+{
+	struct label filename = { STR("filename"), pos->path };
+	struct tail *t = mem_zalloc(sizeof(*t));
+
+	t->magic = TAIL_MAGIC;
+	t->fi = fi;
+	t->fd = fd;
+	t->id = look->id;
+	t->pos = pos;
+	t->offset = pos->offset;
+	t->marker = pos->marker;
+	t->is_replaying = pos->nranges > 0;
+	t->grown_ns = clock_mono_ns();
+	t->size = look->size;
+	t->mtime_ns = look->mtime_ns;
+	t->next = fi->tails;
+	t->link = &fi->tails;
+	if (t->next)
+		t->next->link = &t->next;
+	fi->tails = t;
+	pos->is_open = true;
+	source_init(&t->source, fi->in, str_hash(pos->path, 0), &fi->conf->labels, &filename, 1);
+	t->source.uniq = pos->uniq;
+	line_up(t);
+	map_add(&fi->by_id, &t->by_id, tail_id_hash(&t->id));
+	fi->nopen++;
+	metric_add(fi->open_files, 1);
+	tail_count_behind(t);
+	tail_set_path(t, path);
+	return t;
+}
+
+void tail_replace(struct tail *t, int fd, const struct file_look *look)
+{
+	log_info("file was replaced by one with the same content", KV("path", t->pos->path));
+	os->close(t->fd);
+	map_del(&t->fi->by_id, &t->by_id);
+	t->fd = fd;
+	t->id = look->id;
+	map_add(&t->fi->by_id, &t->by_id, tail_id_hash(&t->id));
+	positions_move(t->fi->positions, t->pos, &t->id);
+	tail_ready(t);
+}
+
+static void detach(struct tail *t)
+{
+	if (t->fd < 0)
+		return;
+	leave_queue(t);
+	loop_timer_del(t->fi->in->loop, &t->timer);
+	map_del(&t->fi->by_id, &t->by_id);
+	map_del(&t->fi->by_path, &t->by_path);
+	os->close(t->fd);
+	t->fd = -1;
+	t->fi->nopen--;
+	metric_add(t->fi->open_files, -1);
+	tail_count_behind(t);
+}
+
+void tail_close(struct tail *t)
+{
+	struct stat st;
+
+	if (t->fd < 0)
+		return;
+	if (os->fstat(t->fd, &st) == 0 && st.st_nlink == 0) {
+		t->is_forgotten = true;
+		metric_add(t->fi->deleted, 1);
+	}
+	detach(t);
+	t->is_at_end = true;
+	wake_followers(t);
+	if (!t->line.outstanding)
+		tail_free(t);
+}
+
+static void unlink_followers(struct tail *t)
+{
+	struct map_node *n;
+
+	for (n = map_first(&t->fi->by_label, t->by_label.hash); n; n = map_next(n)) {
+		if (from_label(n)->after == t) {
+			from_label(n)->after = t->after;
+			tail_ready(from_label(n));
+		}
+	}
+}
+
+void tail_free(struct tail *t)
+{
+	struct file_input *fi = t->fi;
+
+	CHECK_OBJ(t, TAIL_MAGIC);
+	detach(t);
+	unlink_followers(t);
+	map_del(&fi->by_label, &t->by_label);
+	while (t->line.first) {
+		struct flight *f = container_of(t->line.first, struct flight, ack);
+
+		t->line.first = f->ack.next_in_line;
+		mem_free(f);
+		fi->nflights--;
+	}
+	t->pos->is_open = false;
+	t->pos->is_elsewhere = true;
+	t->pos->seen_s = clock_wall_ns() / NS_PER_S;
+	if (t->is_forgotten)
+		positions_drop(fi->positions, t->pos);
+	*t->link = t->next;
+	if (t->next)
+		t->next->link = t->link;
+	source_fini(&t->source);
+	mem_free((void *)(uintptr_t)t->path.p);
+	t->magic = 0;
+	mem_free(t);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* inotify on directories, with the decision which of them need polling. */
+#include <errno.h>
+#include <linux/magic.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include "inputs/file/walk.h"
+#include "inputs/file/watch.h"
+#include "lib/buf.h"
+#include "lib/check.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/map.h"
+#include "lib/mem.h"
+#include "lib/os.h"
+
+#define EVENT_BYTES 32768
+#define READS_PER_ROUND 4
+#define MISSES_MAX 2 /* then a directory is polled */
+
+/* Not in every linux/magic.h. */
+#define GFS2_MAGIC 0x01161970
+#define LUSTRE_MAGIC 0x0bd00bd0
+#define VBOXSF_MAGIC 0x786f4256
+
+/* One directory under one path. */
+struct dir {
+	struct map_node by_path, by_names_wd, by_bytes_wd;
+	struct dir *next;
+	struct str path;        /* owned, NUL-terminated */
+	int names_wd, bytes_wd; /* -1: none */
+	unsigned what;
+	unsigned round; /* of watch_begin() that named it */
+	unsigned misses;
+	bool is_polled;
+	int64_t mtime_ns; /* of a polled one */
+};
+
+struct source_fd {
+	struct io io;
+	struct watch *watch;
+	int fd;
+	bool is_bytes;
+};
+
+struct watch {
+	struct loop *loop;
+	enum watch_mode mode;
+	const struct watch_ops *ops;
+	void *ctx;
+	struct source_fd names, bytes;
+	struct timer pace;
+	struct dir *dirs;
+	struct map by_path, by_names_wd, by_bytes_wd;
+	unsigned round, polled;
+	bool has_told_limit;
+	struct buf path;
+	char events[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
+};
+
+/* ---- directories -------------------------------------------------------------------------- */
+
+static bool fs_is_blind(const char *path)
+{
+	struct statfs s;
+
+	if (statfs(path, &s) != 0)
+		return false;
+	switch ((uint32_t)s.f_type) {
+	case NFS_SUPER_MAGIC:
+	case SMB_SUPER_MAGIC:
+	case SMB2_SUPER_MAGIC:
+	case CIFS_SUPER_MAGIC:
+	case FUSE_SUPER_MAGIC:
+	case V9FS_MAGIC:
+	case CODA_SUPER_MAGIC:
+	case AFS_SUPER_MAGIC:
+	case CEPH_SUPER_MAGIC:
+	case GFS2_MAGIC:
+	case OCFS2_SUPER_MAGIC:
+	case LUSTRE_MAGIC:
+	case VBOXSF_MAGIC:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static struct dir *find_dir(const struct watch *w, struct str path)
+{
+	struct map_node *n;
+
+	for (n = map_first(&w->by_path, str_hash(path, 0)); n; n = map_next(n)) {
+		struct dir *d = container_of(n, struct dir, by_path);
+
+		if (str_eq(d->path, path))
+			return d;
+	}
+	return NULL;
+}
+
+static struct dir *dir_of(const struct watch *w, struct str file_path)
+{
+	size_t n = file_path.n;
+
+	while (n && file_path.p[n - 1] != '/')
+		n--;
+	return n ? find_dir(w, str_sub(file_path, 0, n > 1 ? n - 1 : 1)) : NULL;
+}
+
+static void start_polling(struct watch *w, struct dir *d, const char *why)
+{
+	if (d->is_polled)
+		return;
+	d->is_polled = true;
+	w->polled++;
+	if (w->mode != WATCH_POLL)
+		log_info("polling a directory", KV("path", d->path), KV_S("why", why));
+}
+
+/* Other paths of the same directory share the kernel's descriptor. */
+static bool is_shared(const struct map *m, const struct map_node *node)
+{
+	struct map_node *n = map_first(m, node->hash);
+
+	return n != node || map_next(n);
+}
+
+static void drop_wd(const struct source_fd *fd, struct map *m, struct map_node *node, int *wd)
+{
+	if (*wd < 0)
+		return;
+	if (!is_shared(m, node))
+		inotify_rm_watch(fd->fd, *wd);
+	map_del(m, node);
+	*wd = -1;
+}
+
+static void drop_dir(struct watch *w, struct dir **at)
+{
+	struct dir *d = *at;
+
+	*at = d->next;
+	drop_wd(&w->names, &w->by_names_wd, &d->by_names_wd, &d->names_wd);
+	drop_wd(&w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd);
+	map_del(&w->by_path, &d->by_path);
+	w->polled -= d->is_polled;
+	mem_free((void *)(uintptr_t)d->path.p);
+	mem_free(d);
+}
+
+static void add_wd(struct watch *w, struct dir *d, struct source_fd *fd, struct map *m,
+		   struct map_node *node, int *wd, uint32_t mask)
+{
+	int new_wd = inotify_add_watch(fd->fd, d->path.p, mask | IN_ONLYDIR);
+
+	if (new_wd == *wd)
+		return;
+	/* Another directory has the path now; the kernel drops the old one's watch by itself. */
+	if (*wd >= 0)
+		map_del(m, node);
+	*wd = new_wd;
+	if (new_wd >= 0) {
+		map_add(m, node, (uint64_t)new_wd);
+		return;
+	}
+	if (errno == ENOENT || errno == ENOTDIR)
+		return; /* gone again */
+	if (errno == ENOSPC && !w->has_told_limit) {
+		w->has_told_limit = true;
+		log_warn("no inotify watches left, raise fs.inotify.max_user_watches",
+			 KV("path", d->path));
+	}
+	start_polling(w, d, errno == EACCES ? "not readable" : "no inotify watch");
+}
+
+static void add_watches(struct watch *w, struct dir *d)
+{
+	if (w->mode == WATCH_POLL || w->names.fd < 0) {
+		start_polling(w, d, "no inotify");
+		return;
+	}
+	add_wd(w, d, &w->names, &w->by_names_wd, &d->by_names_wd, &d->names_wd,
+	       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF);
+	if (d->what & WALK_FILES && !d->is_polled)
+		add_wd(w, d, &w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd, IN_MODIFY);
+	if (w->mode == WATCH_AUTO && !d->is_polled && fs_is_blind(d->path.p))
+		start_polling(w, d, "inotify does not see changes on this file system");
+}
+
+void watch_begin(struct watch *w)
+{
+	w->round++;
+}
+
+void watch_dir(struct watch *w, struct str path, unsigned what)
+{
+	struct dir *d = find_dir(w, path);
+	char *copy;
+
+	if (d && d->round == w->round && (d->what & what) == what)
+		return;
+	if (!d) {
+		d = mem_zalloc(sizeof(*d));
+		copy = mem_alloc(path.n + 1);
+		memcpy(copy, path.p, path.n);
+		copy[path.n] = 0;
+		d->path = str_make(copy, path.n);
+		d->names_wd = d->bytes_wd = -1;
+		d->next = w->dirs;
+		w->dirs = d;
+		map_add(&w->by_path, &d->by_path, str_hash(path, 0));
+	}
+	d->what = d->round == w->round ? d->what | what : what;
+	d->round = w->round;
+	add_watches(w, d);
+}
+
+void watch_end(struct watch *w)
+{
+	for (struct dir **at = &w->dirs; *at;) {
+		if ((*at)->round != w->round)
+			drop_dir(w, at);
+		else
+			at = &(*at)->next;
+	}
+}
+
+/* ---- events ------------------------------------------------------------------------------- */
+
+static struct str event_path(struct watch *w, const struct dir *d, const struct inotify_event *e)
+{
+	buf_clear(&w->path);
+	buf_str(&w->path, d->path);
+	if (d->path.n > 1)
+		buf_ch(&w->path, '/');
+	buf_put(&w->path, e->name, strnlen(e->name, e->len));
+	buf_cstr(&w->path);
+	return buf_as_str(&w->path);
+}
+
+static bool is_symlink(const char *path)
+{
+	struct statx s;
+
+	return os->statx(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &s) == 0 &&
+	       S_ISLNK(s.stx_mode);
+}
+
+static void name_event(struct watch *w, struct dir *d, const struct inotify_event *e)
+{
+	struct str path;
+
+	if (e->len == 0)
+		return;
+	path = event_path(w, d, e);
+	if (e->mask & IN_ISDIR) {
+		if (d->what & WALK_SUBDIRS)
+			w->ops->rescan(w->ctx, false);
+		return;
+	}
+	if (d->what & WALK_SUBDIRS && e->mask & (IN_CREATE | IN_MOVED_TO) && is_symlink(path.p))
+		w->ops->rescan(w->ctx, false); /* perhaps to a directory */
+	if (d->what & WALK_FILES)
+		w->ops->named(w->ctx, path);
+}
+
+/* The directory is gone or elsewhere: the next pass decides what its paths mean. */
+static void lose_dirs(struct watch *w, struct source_fd *fd, int wd)
+{
+	struct map *m = fd->is_bytes ? &w->by_bytes_wd : &w->by_names_wd;
+	struct map_node *n, *next;
+	bool is_ours = false;
+
+	for (n = map_first(m, (uint64_t)wd); n; n = next) {
+		struct dir *d = fd->is_bytes ? container_of(n, struct dir, by_bytes_wd)
+					     : container_of(n, struct dir, by_names_wd);
+
+		next = map_next(n);
+		map_del(m, n);
+		*(fd->is_bytes ? &d->bytes_wd : &d->names_wd) = -1;
+		is_ours = true;
+	}
+	if (is_ours)
+		w->ops->rescan(w->ctx, false);
+}
+
+static void handle(struct watch *w, struct source_fd *fd, const struct inotify_event *e)
+{
+	struct map *m = fd->is_bytes ? &w->by_bytes_wd : &w->by_names_wd;
+	struct map_node *n, *next;
+
+	if (e->mask & IN_Q_OVERFLOW) {
+		w->ops->rescan(w->ctx, true);
+		return;
+	}
+	if (e->mask & (IN_IGNORED | IN_UNMOUNT)) {
+		lose_dirs(w, fd, e->wd);
+		return;
+	}
+	if (e->mask & (IN_DELETE_SELF | IN_MOVE_SELF)) {
+		/* A moved directory keeps its watch, which would tell old paths. */
+		if (e->mask & IN_MOVE_SELF)
+			inotify_rm_watch(fd->fd, e->wd);
+		lose_dirs(w, fd, e->wd);
+		return;
+	}
+	for (n = map_first(m, (uint64_t)e->wd); n; n = next) {
+		next = map_next(n);
+		if (!fd->is_bytes)
+			name_event(w, container_of(n, struct dir, by_names_wd), e);
+		else if (e->len)
+			w->ops->modified(
+				w->ctx, event_path(w, container_of(n, struct dir, by_bytes_wd), e));
+	}
+}
+
+/* Returns whether there was anything. */
+static bool read_events(struct watch *w, struct source_fd *fd)
+{
+	bool any = false;
+
+	for (int i = 0; fd->fd >= 0 && i < READS_PER_ROUND; i++) {
+		ssize_t n = os->read(fd->fd, w->events, sizeof(w->events));
+		const char *p = w->events, *end = p + (n > 0 ? n : 0);
+
+		if (n <= 0)
+			break;
+		any = true;
+		while (p < end) {
+			const struct inotify_event *e = (const void *)p;
+
+			handle(w, fd, e);
+			p += sizeof(*e) + e->len;
+		}
+		if ((size_t)n < sizeof(w->events) / 2)
+			break;
+	}
+	return any;
+}
+
+static void on_pace(struct timer *t)
+{
+	struct watch *w = container_of(t, struct watch, pace);
+
+	loop_io_set(w->loop, &w->bytes.io, EPOLLIN);
+}
+
+static void on_ready(struct io *io, uint32_t events)
+{
+	struct source_fd *fd = container_of(io, struct source_fd, io);
+	struct watch *w = fd->watch;
+
+	(void)events;
+	if (!read_events(w, fd) || !fd->is_bytes)
+		return;
+	loop_io_set(w->loop, io, 0);
+	loop_timer_in(w->loop, &w->pace, WATCH_PACE_NS, on_pace);
+}
+
+void watch_drain(struct watch *w)
+{
+	read_events(w, &w->names);
+	read_events(w, &w->bytes);
+}
+
+/* ---- polling ------------------------------------------------------------------------------ */
+
+bool watch_has_polled(const struct watch *w)
+{
+	return w->polled > 0;
+}
+
+bool watch_is_polled(const struct watch *w, struct str file_path)
+{
+	const struct dir *d = w->polled ? dir_of(w, file_path) : NULL;
+
+	return d && d->is_polled;
+}
+
+bool watch_polled_changed(struct watch *w)
+{
+	bool is_changed = false;
+	struct stat st;
+
+	for (struct dir *d = w->dirs; d && w->polled; d = d->next) {
+		int64_t mtime_ns;
+
+		if (!d->is_polled)
+			continue;
+		mtime_ns = os->stat(d->path.p, &st) == 0
+				   ? st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec
+				   : 0;
+		is_changed |= mtime_ns != d->mtime_ns;
+		d->mtime_ns = mtime_ns;
+	}
+	return is_changed;
+}
+
+bool watch_missed(struct watch *w, struct str file_path)
+{
+	struct dir *d = dir_of(w, file_path);
+
+	if (!d || d->is_polled || w->mode != WATCH_AUTO || ++d->misses < MISSES_MAX)
+		return false;
+	start_polling(w, d, "inotify did not tell of changes");
+	return true;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+static void open_fd(struct watch *w, struct source_fd *fd, bool is_bytes)
+{
+	fd->watch = w;
+	fd->is_bytes = is_bytes;
+	fd->fd = w->mode == WATCH_POLL ? -1 : inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+	if (fd->fd >= 0)
+		loop_io_add(w->loop, &fd->io, fd->fd, EPOLLIN, on_ready);
+	else if (w->mode != WATCH_POLL)
+		log_warn("inotify is not available, raise fs.inotify.max_user_instances",
+			 KV_ERRNO(errno));
+}
+
+static void close_fd(struct watch *w, struct source_fd *fd)
+{
+	if (fd->fd < 0)
+		return;
+	loop_io_del(w->loop, &fd->io);
+	os->close(fd->fd);
+	fd->fd = -1;
+}
+
+struct watch *watch_new(struct loop *loop, enum watch_mode mode, const struct watch_ops *ops,
+			void *ctx)
+{
+	struct watch *w = mem_zalloc(sizeof(*w));
+
+	w->loop = loop;
+	w->mode = mode;
+	w->ops = ops;
+	w->ctx = ctx;
+	open_fd(w, &w->names, false);
+	open_fd(w, &w->bytes, true);
+	/* One without the other would hear half: poll then. */
+	if (w->names.fd < 0 || w->bytes.fd < 0) {
+		close_fd(w, &w->names);
+		close_fd(w, &w->bytes);
+	}
+	return w;
+}
+
+void watch_free(struct watch *w)
+{
+	if (!w)
+		return;
+	loop_timer_del(w->loop, &w->pace);
+	close_fd(w, &w->names);
+	close_fd(w, &w->bytes);
+	while (w->dirs)
+		drop_dir(w, &w->dirs);
+	map_fini(&w->by_path);
+	map_fini(&w->by_names_wd);
+	map_fini(&w->by_bytes_wd);
+	buf_fini(&w->path);
+	mem_free(w);
+}

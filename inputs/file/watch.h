@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hears that files change: inotify on directories, or polling where inotify is missing or blind
+ * (network file systems, FUSE). Two inotify instances: names (files that appear, vanish, are
+ * renamed) are told at once, so that a file can be opened before it is gone again; bytes are told at
+ * most every WATCH_PACE_NS, so that a writer of single lines does not cost a wake-up for each.
+ *
+ * What it says are hints. Whoever hears one looks at the file. */
+#ifndef INPUTS_FILE_WATCH_H
+#define INPUTS_FILE_WATCH_H
+
+#include "lib/err.h"
+#include "lib/loop.h"
+#include "lib/str.h"
+
+#define WATCH_PACE_NS (20 * INT64_C(1000000))
+
+enum watch_mode { WATCH_AUTO, WATCH_INOTIFY, WATCH_POLL };
+
+struct watch_ops {
+	void (*modified)(void *ctx, struct str path);
+	/* A name came, went, or is another file now. */
+	void (*named)(void *ctx, struct str path);
+	/* Directories changed, or (lost) the kernel had to drop events: look at everything. */
+	void (*rescan)(void *ctx, bool is_lost);
+};
+
+struct watch;
+
+/* Paths given to ops are valid during the call. */
+struct watch *watch_new(struct loop *loop, enum watch_mode mode, const struct watch_ops *ops,
+			void *ctx);
+void watch_free(struct watch *w);
+
+/* One pass over the directories to watch: begin, every directory, end. Those not named since begin
+ * are dropped. what: WALK_FILES and WALK_SUBDIRS. */
+void watch_begin(struct watch *w);
+void watch_dir(struct watch *w, struct str path, unsigned what);
+void watch_end(struct watch *w);
+
+/* Some directory must be polled. */
+bool watch_has_polled(const struct watch *w);
+/* The directory of this file must be polled. */
+bool watch_is_polled(const struct watch *w, struct str file_path);
+/* Polled directories whose names have changed since this was asked last. */
+bool watch_polled_changed(struct watch *w);
+/* A file has changed and inotify did not say so. After a few times its directory is polled. Returns
+ * true when that was decided now. */
+bool watch_missed(struct watch *w, struct str file_path);
+/* Hands out the events that are waiting, before what they are about is judged by other means. */
+void watch_drain(struct watch *w);
+
+#endif
