@@ -149,6 +149,8 @@ static void go_matches(void)
 		  "0,11 10,11|12,22 21,22" },
 		{ "\\d{4}-(\\d\\d)", "2026-11 1-2 x2027-12", "0,7 5,7|13,20 18,20" },
 		{ "[Kk]ey=\\w", "Key=a key=b", "0,5|6,11" },
+		{ "\\dkey=", "x key= 5key= 67key=", "7,12|14,19" },
+		{ "[ab]{2}quux", "quux cbaquux", "6,12" },
 		{ "(?:foo|ba[rz])qux", "foo barqux bazqux", "4,10|11,17" },
 	};
 	struct buf got = BUF_INIT;
