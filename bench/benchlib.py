@@ -73,8 +73,8 @@ pipelines:
       - redact:
           detectors: [card, email, ipv4, bearer, basic, key_value]
           patterns:
-            - 'eyJ[\w-]+\.[\w-]+\.[\w-]+'
-            - 'AKIA[0-9A-Z]{{16}}'
+            - {{ name: jwt, expression: 'eyJ[\w-]+\.[\w-]+\.[\w-]+' }}
+            - {{ name: aws_key, expression: 'AKIA[0-9A-Z]{{16}}' }}
     to: [loki]
 """
 
