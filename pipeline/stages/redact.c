@@ -33,6 +33,18 @@ static struct redact_options options_of(const struct redact_conf *conf, struct r
 					conf->replacement };
 }
 
+/* Eight of these would cost more than all the rest of the agent together. */
+static void warn_if_slow(struct conf_doc *doc, const struct conf_node *at, struct str expr)
+{
+	struct pattern *p;
+
+	if (pattern_compile(expr, 0, &p, NULL) == 0 && !pattern_has_prefilter(p))
+		conf_notice(doc, at,
+			    "no text is in every match of this pattern, so it is tried at every "
+			    "byte of every line");
+	pattern_free(p);
+}
+
 static void redact_check(struct conf_doc *doc, const struct conf_node *node, const void *arg)
 {
 	const struct redact_conf *conf = arg;
@@ -62,6 +74,8 @@ static void redact_check(struct conf_doc *doc, const struct conf_node *node, con
 			at = list->items[i];
 		if (redact_new(&o, &r, &err))
 			conf_error(doc, at, "%s", err.text);
+		else if (i < conf->patterns.n)
+			warn_if_slow(doc, at, rules[i].expression);
 		redact_free(r);
 	}
 }
