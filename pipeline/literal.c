@@ -152,6 +152,7 @@ size_t literal_find(const struct literal *l, struct str text, size_t from)
 /* ---- sets ---- */
 
 #define BUCKETS 8
+#define EACH_MAX 8 /* items searched one by one where there is no AVX2 */
 
 void literal_set_init(struct literal_set *set)
 {
@@ -207,6 +208,22 @@ static size_t set_find_plain(const struct literal_set *set, const uint8_t *p, si
 			return i;
 	}
 	return LITERAL_NONE;
+}
+
+/* One search for each; what is found bounds the next. Better than the tables up to a few items. */
+static size_t set_find_each(const struct literal_set *set, struct str text, size_t from)
+{
+	size_t best = LITERAL_NONE;
+
+	for (uint32_t i = 0; i < set->n; i++) {
+		size_t at = literal_find(&set->items[i], text, from);
+
+		if (at < best) {
+			best = at;
+			text = str_sub(text, 0, at + LITERAL_BYTES_MAX);
+		}
+	}
+	return best;
 }
 
 #ifdef __x86_64__
@@ -266,5 +283,7 @@ size_t literal_set_find(const struct literal_set *set, struct str text, size_t f
 	if (text.n - from >= 32u + set->width - 1u && __builtin_cpu_supports("avx2"))
 		return set_find_avx2(set, p, text.n, from);
 #endif
+	if (set->n <= EACH_MAX)
+		return set_find_each(set, text, from);
 	return set_find_plain(set, p, text.n, from);
 }

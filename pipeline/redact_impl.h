@@ -18,8 +18,9 @@ void redact_add(struct redact_search *s, unsigned kind, size_t start, size_t end
 
 /* Calls the detectors that are on for every place that could begin or belong to a secret. */
 void redact_scan(struct redact_search *s, unsigned detectors);
-/* The same without vector instructions: for machines without AVX2, and to compare with. */
+/* The same for lesser machines; here so that they can be compared. */
 void redact_scan_plain(struct redact_search *s, unsigned detectors);
+void redact_scan_sse2(struct redact_search *s, unsigned detectors); /* x86-64 only */
 
 /* Detectors. `at` is: the '@'; the first digit; the last digit of the first number; the 'b'; the
  * byte before '=' or ':'. */

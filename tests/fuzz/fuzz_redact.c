@@ -19,14 +19,15 @@ static void check_order(const struct redact_scratch *s, size_t n)
 	}
 }
 
-static void compare(const uint8_t *p, size_t n, unsigned detectors)
+static void compare(const uint8_t *p, size_t n, unsigned detectors,
+		    void (*scan)(struct redact_search *, unsigned))
 {
 	static struct redact_scratch a, b;
 	struct redact_search sa = { p, n, &a, 0, 0, 0, 0 }, sb = { p, n, &b, 0, 0, 0, 0 };
 
 	a.n = b.n = 0;
 	redact_scan(&sa, detectors);
-	redact_scan_plain(&sb, detectors);
+	scan(&sb, detectors);
 	CHECK(a.n == b.n);
 	for (uint32_t i = 0; i < a.n; i++)
 		CHECK(a.splices[i].start == b.splices[i].start &&
@@ -59,7 +60,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(exact, data + 2, n - 2);
 	text = str_make(exact, n - 2);
 	CHECK(redact_new(&o, &r, NULL) == 0);
-	compare((const uint8_t *)text.p, text.n, o.detectors);
+	compare((const uint8_t *)text.p, text.n, o.detectors, redact_scan_plain);
+#ifdef __x86_64__
+	compare((const uint8_t *)text.p, text.n, o.detectors, redact_scan_sse2);
+#endif
 	rc = redact_find(r, &scratch, ps, text, data[1] & 1);
 	if (rc >= 0) {
 		check_order(&scratch, text.n);
