@@ -22,12 +22,12 @@ static void sink_submit(void *ctx, uint32_t lane, struct block *block)
 	output_submit(ctx, lane, block);
 }
 
-/* Three eighths of the memory are for data: the libraries take about 11 MiB and requests on their way
- * a few more, and `memory` means the whole process. Equal parts for the pipelines, so that none can
+/* A third of the memory is for records: the libraries take about 13 MiB, requests on their way and the
+ * heap's losses a few more, and `memory` means the whole process. Equal parts for the pipelines, so that none can
  * starve another. */
 static int64_t share_bytes(const struct plan *plan)
 {
-	return (int64_t)(plan->memory_bytes / 8 * 3 / (plan->npipelines ? plan->npipelines : 1));
+	return (int64_t)(plan->memory_bytes / 3 / (plan->npipelines ? plan->npipelines : 1));
 }
 
 /* More slots than the budgets can ever fill: a push into a ring then never fails for long. */

@@ -35,7 +35,7 @@ static const struct conf_field agent_fields[] = {
 		 "lanes beside the reading thread; records of one source stay in order."),
 	CONF_SIZE(
 		struct agent_conf, memory_bytes, "32MiB", "8MiB", "64GiB",
-		"Memory of the whole process; about half of it holds records on their way. When it "
+		"Memory of the whole process; about a third of it holds records on their way. When it "
 		"is used up, files and connections are not read further.",
 		.key = "memory"),
 	CONF_STR(struct agent_conf, state_dir, "/var/lib/tailrace",

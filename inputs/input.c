@@ -14,12 +14,16 @@ static void on_credit(struct budget_waiter *w)
 	in->ops->resume(in);
 }
 
+/* Text and record array of usual lines share one recycled chunk then, and the encoded block of such a
+ * batch fits one, too. */
+#define BATCH_TEXT_BYTES (ARENA_CHUNK_BYTES / 4 * 3)
+
 void input_setup(struct input *in)
 {
-	int64_t quarter = in->budget ? in->budget->total_bytes / 4 : (int64_t)ARENA_CHUNK_BYTES;
+	int64_t quarter = in->budget ? in->budget->total_bytes / 4 : (int64_t)BATCH_TEXT_BYTES;
 
 	in->magic = INPUT_MAGIC;
-	in->batch_bytes = quarter < (int64_t)ARENA_CHUNK_BYTES ? (size_t)quarter : ARENA_CHUNK_BYTES;
+	in->batch_bytes = quarter < (int64_t)BATCH_TEXT_BYTES ? (size_t)quarter : BATCH_TEXT_BYTES;
 	in->nlanes = in->intake->nlanes;
 	in->waiter = (struct budget_waiter){ .loop = in->loop, .resume = on_credit };
 	in->records = metric_get(METRIC_INPUT_RECORDS, "input", in->name, NULL);

@@ -16,7 +16,7 @@
 #endif
 #endif
 #ifndef RECYCLE_MAX
-#define RECYCLE_MAX 8 /* chunks: 2 MiB kept at most */
+#define RECYCLE_MAX 4 /* chunks: 1 MiB kept at most */
 #endif
 
 /* Taken once per batch, never per record. */

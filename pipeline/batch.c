@@ -54,13 +54,11 @@ void batch_recharge(struct batch *b)
 
 void batch_reserve(struct batch *b, uint32_t n)
 {
-	uint32_t cap = b->cap ? b->cap : RECS_FIRST;
+	uint32_t cap = b->nrecs + n;
 	struct rec *recs;
 
-	if (b->cap - b->nrecs >= n && b->cap)
+	if (cap <= b->cap)
 		return;
-	while (cap < b->nrecs + n)
-		cap *= 2;
 	recs = arena_alloc(&b->arena, cap * sizeof(*recs));
 	if (b->nrecs)
 		memcpy(recs, b->recs, b->nrecs * sizeof(*recs));
@@ -72,8 +70,8 @@ struct rec *batch_add(struct batch *b)
 {
 	struct rec *r;
 
-	if (b->nrecs == b->cap)
-		batch_reserve(b, 1);
+	if (b->nrecs == b->cap) /* doubles */
+		batch_reserve(b, b->cap ? b->cap : RECS_FIRST);
 	r = &b->recs[b->nrecs++];
 	*r = (struct rec){ .severity = SEVERITY_NONE, .facility = FACILITY_NONE };
 	return r;
