@@ -106,9 +106,14 @@ static void on_modified(void *ctx, struct str path)
 	find_modified(ctx, path);
 }
 
-static void on_named(void *ctx, struct str path)
+static void on_named(void *ctx, struct str path, enum watch_name what, uint32_t cookie)
 {
-	find_name(ctx, path);
+	find_note_name(ctx, path, what, cookie);
+}
+
+static void on_names_told(void *ctx)
+{
+	find_noted_names(ctx);
 }
 
 /* Not from within the watch's own events, and not for each of a thousand new directories. */
@@ -126,7 +131,7 @@ static void on_rescan(void *ctx, bool is_lost)
 		loop_timer_set(fi->in->loop, &fi->scan_timer, at_ns, on_scan);
 }
 
-static const struct watch_ops watch_ops = { on_modified, on_named, on_rescan };
+static const struct watch_ops watch_ops = { on_modified, on_named, on_names_told, on_rescan };
 
 static void on_poll(struct timer *timer)
 {

@@ -43,6 +43,13 @@ struct refusal {
 	const char *reason;
 };
 
+/* A name that a file came to: from another one (renamed) or out of nothing (created). A ring of the
+ * last ones, to find out what a file was called that is met under its rotated name first. */
+struct arrival {
+	struct str from, to; /* owned; from.p == NULL: created */
+};
+#define ARRIVALS 128 /* a power of two */
+
 struct file_input {
 	unsigned magic;
 	struct input *in;
@@ -63,6 +70,12 @@ struct file_input {
 	struct refusal *refusals;
 	struct map refused;
 	size_t nrefusals;
+	struct arrival arrivals[ARRIVALS];
+	uint32_t narrivals;  /* ever noted */
+	struct str departed; /* owned: the last name that a rename took away */
+	uint32_t departed_cookie;
+	uint64_t looks;   /* scans and looks at noted names */
+	struct buf names; /* noted, each with a NUL behind it */
 	uint16_t full_length_key;
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool has_told_limit;
@@ -93,6 +106,8 @@ struct tail {
 	int64_t grown_ns;    /* monotonic: when new bytes were seen last */
 	int64_t rotated_ns;  /* monotonic */
 	uint64_t seen_round; /* scan that found it at its path */
+	uint64_t found_look; /* which look at names found it */
+	unsigned hops;       /* renames it had been through then */
 	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
 	uint32_t want_bytes; /* so that a batch is about full of records */
 	uint32_t line_bytes; /* recent mean */
@@ -121,9 +136,10 @@ struct flight {
 /* ---- tail.c ------------------------------------------------------------------------------- */
 
 uint64_t tail_id_hash(const struct file_id *id);
-/* Takes fd; path is copied. pos tells where to begin. */
+/* Takes fd; path is copied. pos tells where to begin. hops: renames it is known
+ * to have been through. */
 struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *look, struct str path,
-		      struct pos *pos);
+		      struct pos *pos, unsigned hops);
 /* Puts it into the queue for reading. */
 void tail_ready(struct tail *t);
 /* The path it can be found at now; STR_NONE: it was rotated away. */
@@ -173,8 +189,10 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret);
 /* What was rotated away while nobody looked is found by identity; then a first scan. */
 void find_start(struct file_input *fi);
 void find_scan(struct file_input *fi);
-/* A name may have come, gone, or mean another file. */
-void find_name(struct file_input *fi, struct str path);
+/* A name came, went, or means another file: noted, and looked at when all were told, because what
+ * the first means can depend on the last. */
+void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie);
+void find_noted_names(struct file_input *fi);
 /* Something was written to the file of this name. */
 void find_modified(struct file_input *fi, struct str path);
 /* A file we do not read; said and counted once. */

@@ -71,9 +71,69 @@ void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const cha
 		 KV_S("advice", advice));
 }
 
+/* ---- names -------------------------------------------------------------------------------- */
+
+static void drop(struct str *s)
+{
+	mem_free((void *)(uintptr_t)s->p);
+	*s = STR_NONE;
+}
+
+static struct str keep(struct str s)
+{
+	return str_make(mem_dup(s.p, s.n), s.n);
+}
+
+void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie)
+{
+	bool is_from = fi->departed.p && what == NAME_MOVED_TO && cookie == fi->departed_cookie;
+
+	if (what == NAME_MOVED_FROM) {
+		drop(&fi->departed);
+		fi->departed = keep(path);
+		fi->departed_cookie = cookie;
+	} else if (what != NAME_DELETED) {
+		struct arrival *a = &fi->arrivals[fi->narrivals++ % ARRIVALS];
+
+		drop(&a->from);
+		drop(&a->to);
+		a->to = keep(path);
+		if (is_from) {
+			a->from = fi->departed;
+			fi->departed = STR_NONE;
+		}
+	}
+	buf_put(&fi->names, path.p, path.n + 1);
+}
+
+/* What the file that is at `path` now was called first, as far as the last events tell: the newest
+ * arrival at a name, then the newest before it at the name it came from, and so on. */
+static struct str origin_of(const struct file_input *fi, struct str path, unsigned *ret_hops)
+{
+	uint32_t oldest = fi->narrivals > ARRIVALS ? fi->narrivals - ARRIVALS : 0;
+
+	for (uint32_t i = fi->narrivals; i > oldest; i--) {
+		const struct arrival *a = &fi->arrivals[(i - 1) % ARRIVALS];
+
+		if (!str_eq(a->to, path))
+			continue;
+		if (!a->from.p)
+			break;
+		path = a->from;
+		++*ret_hops;
+	}
+	return path;
+}
+
 void find_fini(struct file_input *fi)
 {
 	forget_refusals(fi);
+	for (size_t i = 0; i < ARRIVALS; i++) {
+		drop(&fi->arrivals[i].from);
+		drop(&fi->arrivals[i].to);
+	}
+	drop(&fi->departed);
+	buf_fini(&fi->names);
 }
 
 /* ---- known files -------------------------------------------------------------------------- */
@@ -171,10 +231,11 @@ static void skip_to_end(struct file_input *fi, struct pos *p, int fd, uint64_t s
 
 /* The position to read a file from that has no tail. NULL: not now. */
 static struct pos *position_of(struct file_input *fi, int fd, const struct file_look *look,
-			       struct str path)
+			       struct str path, unsigned *ret_hops)
 {
 	struct positions *ps = fi->positions;
 	struct pos *p = positions_find(ps, &look->id);
+	struct str origin;
 
 	if (p && p->is_open)
 		return NULL; /* was closed, its last batches are on their way */
@@ -194,7 +255,8 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 		positions_move(ps, p, &look->id);
 		return p;
 	}
-	p = positions_add(ps, &look->id, path);
+	origin = origin_of(fi, path, ret_hops);
+	p = positions_add(ps, &look->id, is_wanted(fi, origin) ? origin : path);
 	if (p && fi->is_first_scan && ps->is_first_start && fi->conf->start == START_END)
 		skip_to_end(fi, p, fd, look->size);
 	return p;
@@ -316,6 +378,7 @@ static void discover(struct file_input *fi, struct str path, unsigned char d_typ
 {
 	struct tail *t = find_by_path(fi, path), *other;
 	struct file_look look = { .size = 0 };
+	unsigned hops = 0;
 	struct pos *p;
 	int fd;
 
@@ -332,12 +395,12 @@ static void discover(struct file_input *fi, struct str path, unsigned char d_typ
 		t->seen_round = fi->round;
 		return;
 	}
-	p = is_full(fi) ? NULL : position_of(fi, fd, &look, path);
+	p = is_full(fi) ? NULL : position_of(fi, fd, &look, path, &hops);
 	if (!p) {
 		os->close(fd);
 		return;
 	}
-	tail_new(fi, fd, &look, path, p)->seen_round = fi->round;
+	tail_new(fi, fd, &look, path, p, hops)->seen_round = fi->round;
 }
 
 /* ---- scans -------------------------------------------------------------------------------- */
@@ -399,10 +462,18 @@ static void check_tails(struct file_input *fi)
 	}
 }
 
+/* Which files were found, under which names, is kept even when there is no credit to read them. */
+static void note_found(struct file_input *fi)
+{
+	if (!positions_flush(fi->positions))
+		metric_add(fi->position_errors, 1);
+}
+
 void find_scan(struct file_input *fi)
 {
 	watch_drain(fi->watch);
 	fi->round++;
+	fi->looks++;
 	watch_begin(fi->watch);
 	for (size_t i = 0; i < fi->nglobs; i++)
 		if (walk_glob(&fi->globs[i], &walk_ops, fi) >= WALK_DIRS_MAX)
@@ -410,10 +481,11 @@ void find_scan(struct file_input *fi)
 				    "the rest of the pattern is not looked at; make it narrower");
 	watch_end(fi->watch);
 	check_tails(fi);
+	note_found(fi);
 	fi->scanned_at_ns = clock_mono_ns();
 }
 
-void find_name(struct file_input *fi, struct str path)
+static void look_at_name(struct file_input *fi, struct str path)
 {
 	struct tail *t = find_by_path(fi, path);
 	struct statx s;
@@ -433,6 +505,22 @@ void find_name(struct file_input *fi, struct str path)
 	}
 }
 
+void find_noted_names(struct file_input *fi)
+{
+	struct buf names = fi->names;
+
+	fi->names = BUF_INIT;
+	fi->looks++;
+	for (size_t at = 0; at < names.n;) {
+		struct str path = str_c(names.p + at);
+
+		look_at_name(fi, path);
+		at += path.n + 1;
+	}
+	buf_fini(&names);
+	note_found(fi);
+}
+
 void find_modified(struct file_input *fi, struct str path)
 {
 	struct tail *t = find_by_path(fi, path);
@@ -440,7 +528,7 @@ void find_modified(struct file_input *fi, struct str path)
 	if (t)
 		tail_ready(t);
 	else if (is_wanted(fi, path))
-		find_name(fi, path); /* its creation was not told */
+		look_at_name(fi, path); /* its creation was not told */
 }
 
 /* ---- what happened while we were away ----------------------------------------------------- */
@@ -534,7 +622,7 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	}
 	log_info("finishing a file that was rotated while we were away", KV("path", m->pos->path),
 		 KV_S("now", m->path), KV_I("unread_bytes", look.size - m->pos->offset));
-	tail_new(fi, fd, &look, STR_NONE, m->pos);
+	tail_new(fi, fd, &look, STR_NONE, m->pos, 0);
 }
 
 void find_start(struct file_input *fi)

@@ -237,6 +237,7 @@ struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t byt
 	struct flight *f = mem_zalloc(sizeof(*f));
 
 	ack_init(&f->ack, t->fi->in->loop, on_settled);
+	f->ack.replays = true; /* the position stays before it until it is settled */
 	f->ack.bytes = bytes;
 	f->tail = t;
 	f->end = r->end;
@@ -273,20 +274,50 @@ void tail_set_path(struct tail *t, struct str path)
 	tail_ready(t);
 }
 
-/* The newest tail of the same name is its predecessor. */
+/* By birth, which has the grain of the kernel's clock or is not told; then by when they were found;
+ * of those found together, what was renamed more often is older. */
+static bool is_younger(const struct tail *a, const struct tail *b)
+{
+	if (a->id.btime_ns && b->id.btime_ns && a->id.btime_ns != b->id.btime_ns)
+		return a->id.btime_ns > b->id.btime_ns;
+	if (a->found_look != b->found_look)
+		return a->found_look > b->found_look;
+	if (a->hops != b->hops)
+		return a->hops < b->hops;
+	return a->pos->num > b->pos->num;
+}
+
+/* Files of the same name are read from the oldest to the youngest: t between its neighbours. */
 static void line_up(struct tail *t)
 {
 	uint64_t hash = str_hash(t->pos->path, 1);
+	struct tail *younger = NULL;
 	struct map_node *n;
 
-	for (n = map_first(&t->fi->by_label, hash); n && !t->after; n = map_next(n))
-		if (str_eq(from_label(n)->pos->path, t->pos->path))
-			t->after = from_label(n);
+	for (n = map_first(&t->fi->by_label, hash); n; n = map_next(n)) {
+		struct tail *other = from_label(n);
+
+		if (!str_eq(other->pos->path, t->pos->path))
+			continue;
+		if (is_younger(other, t)) {
+			if (!younger || is_younger(younger, other))
+				younger = other;
+		} else if (!t->after || is_younger(other, t->after)) {
+			t->after = other;
+		}
+	}
+	if (younger)
+		younger->after = t;
+	/* It may have grown since it was looked at: to its end once more, before t is read. */
+	if (t->after && t->after->fd >= 0) {
+		t->after->is_at_end = false;
+		tail_ready(t->after);
+	}
 	map_add(&t->fi->by_label, &t->by_label, hash);
 }
 
 struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *look, struct str path,
-		      struct pos *pos)
+		      struct pos *pos, unsigned hops)
 {
 	struct label filename = { STR("filename"), pos->path };
 	struct tail *t = mem_zalloc(sizeof(*t));
@@ -299,6 +330,8 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	t->offset = pos->offset;
 	t->marker = pos->marker;
 	t->is_replaying = pos->nranges > 0;
+	t->found_look = fi->looks;
+	t->hops = hops;
 	t->grown_ns = clock_mono_ns();
 	t->size = look->size;
 	t->mtime_ns = look->mtime_ns;

@@ -265,7 +265,12 @@ static void name_event(struct watch *w, struct dir *d, const struct inotify_even
 	if (d->what & WALK_SUBDIRS && e->mask & (IN_CREATE | IN_MOVED_TO) && is_symlink(path.p))
 		w->ops->rescan(w->ctx, false); /* perhaps to a directory */
 	if (d->what & WALK_FILES)
-		w->ops->named(w->ctx, path);
+		w->ops->named(w->ctx, path,
+			      e->mask & IN_CREATE       ? NAME_CREATED
+			      : e->mask & IN_DELETE     ? NAME_DELETED
+			      : e->mask & IN_MOVED_FROM ? NAME_MOVED_FROM
+							: NAME_MOVED_TO,
+			      e->cookie);
 }
 
 /* The directory is gone or elsewhere: the next pass decides what its paths mean. */
@@ -339,6 +344,8 @@ static bool read_events(struct watch *w, struct source_fd *fd)
 		if ((size_t)n < sizeof(w->events) / 2)
 			break;
 	}
+	if (any && !fd->is_bytes)
+		w->ops->names_told(w->ctx);
 	return any;
 }
 

@@ -16,10 +16,14 @@
 
 enum watch_mode { WATCH_AUTO, WATCH_INOTIFY, WATCH_POLL };
 
+enum watch_name { NAME_CREATED, NAME_DELETED, NAME_MOVED_FROM, NAME_MOVED_TO };
+
 struct watch_ops {
 	void (*modified)(void *ctx, struct str path);
-	/* A name came, went, or is another file now. */
-	void (*named)(void *ctx, struct str path);
+	/* A name came, went, or is another file now. The two ends of a rename have the same cookie. */
+	void (*named)(void *ctx, struct str path, enum watch_name what, uint32_t cookie);
+	/* All names that were waiting have been told: now look at them. */
+	void (*names_told)(void *ctx);
 	/* Directories changed, or (lost) the kernel had to drop events: look at everything. */
 	void (*rescan)(void *ctx, bool is_lost);
 };
