@@ -337,14 +337,13 @@ void chain_flush(struct chain *c, struct source *source)
 
 /* Batches that stages make */
 
-struct batch *chain_emit_batch(struct chain *c, struct source *source, size_t bytes)
+struct batch *chain_emit_batch(struct chain *c, struct source *source, const struct labels *base,
+			       size_t bytes)
 {
 	struct batch *b = batch_new(c->conf.budget, source, bytes, true);
 
 	b->ack = ack_new_internal();
-	b->labels = labels_intern(c->labels, source->labels, source->nlabels);
-	if (!b->labels)
-		b->labels = c->overflow;
+	b->labels = base;
 	return b;
 }
 

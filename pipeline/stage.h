@@ -57,12 +57,15 @@ void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 void chain_count_drop(struct chain *c, const char *reason, uint64_t n);
 
 /* Holding records (multiline, partial lines, dedup): the stage copies the bytes it needs, marks the
- * record REC_HELD, keeps a reference of its ack (ack_get) and charges the copy. Later it makes a
- * batch with chain_emit_batch(), adds the joined record, lets the batch's ack carry the held ones
- * (ack_carry) and calls chain_emit(): the batch goes on with the stage after `s`. Records that
- * became part of another one are counted with chain_joined(n - 1). */
+ * record REC_HELD, keeps a reference of its ack (ack_get), pins its batch's and its own labels
+ * (labels_pin: earlier stages may have redacted them) and charges the copy. Later it makes a batch
+ * with chain_emit_batch() on the pinned base labels, adds the joined record with its labels, lets the
+ * batch's ack carry the held ones (ack_carry) and calls chain_emit(): the batch goes on with the
+ * stage after `s`. Then it unpins. Records that became part of another one are counted with
+ * chain_joined(n - 1). */
 void chain_charge(struct chain *c, int64_t bytes); /* negative gives back */
-struct batch *chain_emit_batch(struct chain *c, struct source *source, size_t bytes);
+struct batch *chain_emit_batch(struct chain *c, struct source *source, const struct labels *base,
+			       size_t bytes);
 void chain_emit(struct stage *s, struct batch *b);
 void chain_joined(struct chain *c, uint64_t n);
 

@@ -4,6 +4,7 @@
 #include "lib/loop.h"
 #include "lib/mem.h"
 #include "pipeline/ack.h"
+#include "pipeline/labels.h"
 #include "pipeline/stage.h"
 
 struct test_join_conf {
@@ -24,6 +25,7 @@ struct held {
 	struct stage *stage;
 	struct source *source;
 	struct buf text;
+	const struct labels *base, *labels; /* pinned: of the first record's batch, and its own */
 	int64_t time_ns;
 	uint64_t n;           /* records in text */
 	struct ack **acks;    /* references, one per batch that gave a record */
@@ -41,11 +43,13 @@ static void emit(struct held *h)
 	struct chain *c = h->stage->chain;
 	struct test_join *state = h->stage->state;
 	struct stage *stage = h->stage;
-	struct batch *b = chain_emit_batch(c, h->source, h->text.n);
+	const struct labels *base = h->base, *labels = h->labels;
+	struct batch *b = chain_emit_batch(c, h->source, h->base, h->text.n);
 	struct rec *r = batch_add(b);
 
 	r->line = arena_dup(&b->arena, buf_as_str(&h->text));
 	r->time_ns = h->time_ns;
+	r->labels = h->labels;
 	for (size_t i = 0; i < h->nacks; i++)
 		ack_carry(b->ack, h->acks[i]);
 	chain_joined(c, h->n - 1);
@@ -61,6 +65,8 @@ static void emit(struct held *h)
 	mem_free(h->acks);
 	mem_free(h);
 	chain_emit(stage, b);
+	labels_unpin(base);
+	labels_unpin(labels);
 }
 
 static void on_wait(struct timer *t)
@@ -127,6 +133,8 @@ static void test_join_run(struct stage *s, struct batch *b)
 			h = mem_zalloc(sizeof(*h));
 			h->stage = s;
 			h->source = b->source;
+			labels_pin(h->base = b->labels);
+			labels_pin(h->labels = rec_labels(b, r));
 			h->next = state->helds;
 			state->helds = h;
 			loop_timer_in(chain_loop(s->chain), &h->timer, conf->max_wait, on_wait);
