@@ -2,7 +2,6 @@
 /* What becomes of a request when its answer is there. */
 #include "outputs/loki/shard_impl.h"
 
-#define HOLD_NS (30 * NS_PER_S)
 #define TEXT_MAX 300 /* of an answer, in our log */
 
 static uint64_t next_random(struct sender *s)
@@ -99,6 +98,7 @@ static void on_retry(struct shard *shard, struct feed *f, const struct answer *a
 		 KV_I("retry_in_ms", (until - now_ns) / NS_PER_MS));
 }
 
+/* Somebody must repair the set-up; until then it is asked again as seldom as ever. */
 static void on_hold(struct shard *shard, struct feed *f, const struct answer *a,
 		    const struct verdict *v)
 {
@@ -107,7 +107,8 @@ static void on_hold(struct shard *shard, struct feed *f, const struct answer *a,
 
 	set_up(s, false);
 	f->failures++;
-	f->not_before_ns = clock_mono_ns() + (is_changed ? s->conf.backoff_min_ns : HOLD_NS);
+	f->not_before_ns =
+		clock_mono_ns() + (is_changed ? s->conf.backoff_min_ns : s->conf.backoff_max_ns);
 	log_error(v->kind == VERDICT_BLOCKED
 			  ? "Loki has blocked ingestion: records are held, not delivered"
 			  : "pushes are not accepted: records are held until this is repaired",
