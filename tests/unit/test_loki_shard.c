@@ -214,6 +214,29 @@ static void a_refused_tenant_holds_no_other(void)
 	}
 }
 
+/* One that always has a full request ready must not keep the shard to itself. */
+static void tenants_take_turns(void)
+{
+	static char line[2000];
+	size_t nb = 0;
+
+	world_init(&w, "turns", (struct world_conf){ .request_bytes = 2000 });
+	memset(line, 'x', sizeof(line) - 1);
+	for (int i = 0; i < 100; i++)
+		give_one("x", "a", line);
+	for (int i = 0; i < 5; i++)
+		give_one("x", "b", line);
+	for (int i = 0; i < 12; i++) {
+		loop_once(w.loop, 0);
+		world_answer(&w);
+	}
+	for (size_t i = 0; i < w.nstored; i++)
+		nb += str_is(w.stored[i].tenant, "b");
+	EQ_INT(nb, 5);
+	EQ_INT(world_drain(&w), true);
+	world_fini(&w);
+}
+
 /* 200 tenants on 8 shards do not each knock at a closed door. */
 static void a_dead_loki_is_asked_seldom(void)
 {
@@ -226,6 +249,9 @@ static void a_dead_loki_is_asked_seldom(void)
 		snprintf(tenant, sizeof(tenant), "t%d", i);
 		give_one("x", tenant, "line");
 	}
+	/* At first soon again: all shards failing at once is one failure. */
+	world_run(&w, world_ns + 6 * NS_PER_S);
+	OK(w.requests >= 4 * 8);
 	world_run(&w, world_ns + 3600 * NS_PER_S);
 	OK(w.requests > 100 && w.requests < 8 * 3600 / 10);
 	w.kind = 204;
@@ -441,6 +467,7 @@ int main(void)
 	RUN(credentials_are_read_again);
 	RUN(retry_after_holds_for_the_tenant);
 	RUN(a_refused_tenant_holds_no_other);
+	RUN(tenants_take_turns);
 	RUN(a_dead_loki_is_asked_seldom);
 	RUN(withdrawn_is_not_sent);
 	RUN(only_withdrawn_leaves_nothing_to_send);

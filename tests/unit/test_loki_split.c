@@ -278,7 +278,7 @@ static void too_large_is_halved(void)
 		world_give(&w, b, i == 89);
 	}
 	EQ_INT(world_drain(&w), true);
-	OK(w.requests - before <= 15);
+	OK(w.requests - before <= 10);
 	EQ_INT(w.nstored, 179);
 	world_fini(&w);
 }
