@@ -192,8 +192,7 @@ static const struct conf_field file_fields[] = {
 	CONF_SIZE(
 		struct file_conf, max_line, "256KiB", "1KiB", "16MiB",
 		"Longest line; a longer one is cut, flagged, and has its full length as metadata "
-		"`tailrace_full_length`. Never more than a quarter of the pipeline's data memory, "
-		"and 256KiB."),
+		"`tailrace_full_length`. Never more than a quarter of the pipeline's data memory."),
 	CONF_TIME(struct file_conf, rotate_wait_ns, "5s", "10ms", "24h",
 		  "A file that was renamed or deleted is read on until nothing was written to it "
 		  "for this long.",

@@ -31,13 +31,16 @@ static size_t max_read(const struct tail *t)
 	return max > READ_FLOOR + MARKER_BYTES ? max - MARKER_BYTES : READ_FLOOR;
 }
 
+/* A line may be longer than what is read at a time, but must not use up the credit by itself. */
 static size_t max_line(const struct tail *t)
 {
-	size_t max = t->fi->conf->max_line, batch = t->fi->in->batch_bytes;
+	const struct budget *budget = t->fi->in->budget;
+	size_t max = t->fi->conf->max_line;
+	size_t quarter = budget ? (size_t)budget->total_bytes / 4 : max;
 
-	if (batch < READ_FLOOR)
-		batch = READ_FLOOR;
-	return max < batch ? max : batch;
+	if (quarter < READ_FLOOR)
+		quarter = READ_FLOOR;
+	return max < quarter ? max : quarter;
 }
 
 /* Later than every time given before, by any file of the input: two files can be one stream in Loki.

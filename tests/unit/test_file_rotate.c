@@ -100,6 +100,18 @@ static void copytruncate(void)
 	append_numbered(g, "a.log", "n", 310, 200);
 	expect_numbered(g, "n", 0, 510);
 	EQ_INT(event_count("rewritten") - rewritten, 3);
+	ROW("with a long beginning that stays the same");
+	rig_run(g, 50);
+	for (int round = 0; round < 2; round++) {
+		overwrite(g, "a.log", "");
+		for (int i = 0; i < 40; i++)
+			append(g, "a.log", "# a comment that is at the top of every new file\n");
+		append_numbered(g, "a.log", round ? "m" : "n", 0, 100 + round * 20);
+		UNTIL(g, g->ngot == (size_t)(510 + 140 + round * 160));
+		EQ_STR(str_c(g->got[510 + round * 140].line),
+		       "# a comment that is at the top of every new file");
+	}
+	EQ_STR(str_c(g->got[g->ngot - 1].line), "m 119");
 	check_times(g);
 	rig_end(g);
 
@@ -193,7 +205,8 @@ static void order_across_rotations(void)
 	for (int i = 1; i < 6; i++) {
 		snprintf(to, sizeof(to), "a.log.%d", i);
 		move(g, "a.log", to);
-		append_numbered(g, "a.log", "text that fills the memory soon", i * 30000 + 30000, 30000);
+		append_numbered(g, "a.log", "text that fills the memory soon", i * 30000 + 30000,
+				30000);
 		rig_run(g, 10);
 	}
 	EQ_INT(rig_input(g)->nopen, 6);
