@@ -98,8 +98,7 @@ class Metrics:
 	def ledger(self) -> dict[tuple[str, str], dict[str, int]]:
 		"""(pipeline, output) -> {in, delivered, ..., held}."""
 		found: dict[tuple[str, str], dict[str, int]] = {}
-		arrived = self.by("tailrace_records_in_total", "pipeline")
-		for way in WAYS:
+		for way in ("in", *WAYS):
 			name = "tailrace_records_held" if way == "held" else f"tailrace_records_{way}_total"
 			for (n, have), value in self.samples.items():
 				if n != name:
@@ -107,8 +106,6 @@ class Metrics:
 				pairs = dict(have)
 				row = found.setdefault((pairs["pipeline"], pairs["output"]), {})
 				row[way] = row.get(way, 0) + int(value)
-		for (pipeline, _), row in found.items():
-			row["in"] = arrived.get(pipeline, 0)
 		return found
 
 
@@ -324,7 +321,7 @@ class Agent:
 	@property
 	def sanitized(self) -> bool:
 		"""True for a build whose memory and speed say nothing."""
-		return any(name in str(self.program) for name in ("/dev/", "/tsan/"))
+		return "/release/" not in str(self.program)
 
 	def rss_bytes(self) -> int:
 		assert self.process is not None

@@ -151,7 +151,7 @@ def test_a_bad_client_is_found_out(pushes, headers, says):
 def test_metrics_and_ledger_are_read_as_written():
 	text = (
 		"# HELP tailrace_records_in_total x\n# TYPE tailrace_records_in_total counter\n"
-		'tailrace_records_in_total{pipeline="p"} 10\n'
+		'tailrace_records_in_total{pipeline="p",output="o"} 10\n'
 		'tailrace_records_delivered_total{pipeline="p",output="o"} 6\n'
 		'tailrace_records_dropped_total{pipeline="p",output="o",reason="a\\"b"} 1\n'
 		'tailrace_records_dropped_total{pipeline="p",output="o",reason="c"} 1\n'

@@ -57,6 +57,15 @@ def test_an_identical_entry_is_kept_once(loki, now):
 	assert loki.count('{job="dup"}') == 2
 
 
+def test_a_repeat_behind_a_cut_block_is_listed_once_and_counted_twice(loki_default, now):
+	"""Loki cuts a stream's block at 256 KiB (chunk_block_size) and recognises repeats in the newest one only."""
+	entries = [Entry(now + i, f"{i:05d} " + "x" * 200) for i in range(4000)]
+	for _ in range(2):
+		assert loki_default.push({"job": "cut"}, entries).status == 204
+	assert loki_default.lines('{job="cut"}') == [e.line for e in entries]
+	assert len(entries) < loki_default.count('{job="cut"}') <= 2 * len(entries)
+
+
 def test_what_makes_entries_of_one_instant_differ(loki, now):
 	loki.push({"job": "line"}, [Entry(now, "a"), Entry(now, "b"), Entry(now, "a")])
 	loki.push({"job": "meta"}, [Entry(now, "a", (("k", "1"),)), Entry(now, "a", (("k", "2"),))])
