@@ -102,7 +102,8 @@ static void handle(struct client *c)
 static bool send_rest(struct client *c)
 {
 	while (c->sent < c->out.n) {
-		ssize_t n = os->send(c->io.fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
+		ssize_t n =
+			os->send(c->io.fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EAGAIN) {
 			loop_io_set(c->admin->loop, &c->io, EPOLLOUT);

@@ -44,7 +44,8 @@ static void log_ledger(const struct flow *f)
 			       KV_I("filtered", metric_value(f->filtered)),
 			       KV_I("joined", metric_value(f->joined)),
 			       KV_I("withdrawn", metric_value(f->withdrawn)),
-			       KV_I("dropped", atomic_load(&((struct flow *)(uintptr_t)f)->dropped_total)),
+			       KV_I("dropped",
+				    atomic_load(&((struct flow *)(uintptr_t)f)->dropped_total)),
 			       KV_I("held", metric_value(f->held)),
 			       KV_I("left", atomic_load(&((struct flow *)(uintptr_t)f)->left)),
 			       { 0 } };
@@ -138,7 +139,8 @@ static void on_signal(struct io *io, uint32_t events)
 	(void)events;
 	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_warn("SIGHUP: reloading is not supported yet; restart to apply changes");
+			log_warn(
+				"SIGHUP: reloading is not supported yet; restart to apply changes");
 		else
 			begin_stop(a);
 	}

@@ -32,10 +32,10 @@ struct plan_pipeline {
 
 struct plan {
 	unsigned threads;
-	size_t memory_bytes;       /* of the whole process; a third is for records */
+	size_t memory_bytes; /* of the whole process; a third is for records */
 	const char *state_dir;
 	const char *hostname;
-	struct conf_addr admin;    /* scheme 0: none */
+	struct conf_addr admin; /* scheme 0: none */
 	int64_t shutdown_timeout_ns;
 	size_t ninputs, noutputs, npipelines;
 	const struct plan_input *inputs;

@@ -147,10 +147,10 @@ static int build_pipelines(struct agent *a, struct err *err)
 
 		pipe->plan = &plan->pipelines[i];
 		budget_init(&pipe->budget, share_bytes(plan));
-		pipe->budget_total = metric_get(METRIC_BUDGET_BYTES, "pipeline", pipe->plan->name,
-						NULL);
-		pipe->budget_used = metric_get(METRIC_BUDGET_USED, "pipeline", pipe->plan->name,
-					       NULL);
+		pipe->budget_total =
+			metric_get(METRIC_BUDGET_BYTES, "pipeline", pipe->plan->name, NULL);
+		pipe->budget_used =
+			metric_get(METRIC_BUDGET_USED, "pipeline", pipe->plan->name, NULL);
 		metric_set(pipe->budget_total, pipe->budget.total_bytes);
 		build_sinks(a, pipe);
 		build_intake(a, i);

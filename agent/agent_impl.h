@@ -15,7 +15,7 @@ struct admin;
 struct pipe_run {
 	const struct plan_pipeline *plan;
 	struct budget budget;
-	struct sink *sinks;   /* one per output */
+	struct sink *sinks; /* one per output */
 	struct flow **flows;
 	struct intake intake;
 	struct metric *budget_total, *budget_used;

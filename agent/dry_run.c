@@ -145,9 +145,11 @@ int agent_dry_run(const struct plan *plan, size_t pipeline, int fd, bool as_json
 
 	d->loop = loop_new("dry-run");
 	d->flow = flow_new(p->name, "dry-run");
-	d->sink = (struct sink){
-		.ctx = d, .flow = d->flow, .is_blocking = true, .encode = encode, .submit = write_block
-	};
+	d->sink = (struct sink){ .ctx = d,
+				 .flow = d->flow,
+				 .is_blocking = true,
+				 .encode = encode,
+				 .submit = write_block };
 	d->labels[0] = (struct label){ STR("host"), str_c(plan->hostname) };
 	d->labels[1] = (struct label){ STR("job"), STR("stdin") };
 	d->source = (struct source){ .magic = SOURCE_MAGIC, .labels = d->labels, .nlabels = 2 };

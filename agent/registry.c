@@ -46,8 +46,9 @@ static const struct output_ops *const outputs[] = { OUTPUTS(REFER) };
 static struct conf_plugin plugins[64];
 static size_t nplugins;
 
-static void add(enum conf_plugin_kind kind, const char *name, const char *alias, const char *summary,
-		const char *doc, const struct conf_table *conf, const void *ops)
+static void add(enum conf_plugin_kind kind, const char *name, const char *alias,
+		const char *summary, const char *doc, const struct conf_table *conf,
+		const void *ops)
 {
 	CHECK(nplugins < ARRAY_LEN(plugins));
 	plugins[nplugins++] = (struct conf_plugin){ kind, name, alias, summary, doc, conf, ops };
@@ -71,8 +72,8 @@ const struct conf_plugin *registry(size_t *ret_n)
 		for (size_t i = 0; i < ARRAY_LEN(stages); i++)
 			add_stage(stages[i]);
 		for (size_t i = 0; i < ARRAY_LEN(outputs); i++)
-			add(CONF_OUTPUT, outputs[i]->name, NULL, outputs[i]->summary, outputs[i]->doc,
-			    outputs[i]->conf, outputs[i]);
+			add(CONF_OUTPUT, outputs[i]->name, NULL, outputs[i]->summary,
+			    outputs[i]->doc, outputs[i]->conf, outputs[i]);
 		for (size_t i = 0; test_inputs && test_inputs[i]; i++)
 			add_input(test_inputs[i]);
 		for (size_t i = 0; test_stages && test_stages[i]; i++)

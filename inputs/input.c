@@ -127,8 +127,8 @@ static int by_name(const void *a, const void *b)
 	return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-void source_init(struct source *s, struct input *in, uint64_t key, const struct conf_map *configured,
-		 const struct label *extra, size_t nextra)
+void source_init(struct source *s, struct input *in, uint64_t key,
+		 const struct conf_map *configured, const struct label *extra, size_t nextra)
 {
 	struct label labels[LABELS_MAX];
 	size_t n = 0, bytes = 0;

@@ -28,11 +28,11 @@ struct input;
 struct intake;
 
 struct input_ops {
-	const char *name;    /* the configuration's `type` */
+	const char *name; /* the configuration's `type` */
 	const char *summary;
-	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
+	const char *doc; /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
-	size_t state_size;   /* zeroed */
+	size_t state_size; /* zeroed */
 	/* Binds sockets, opens directories, reads saved positions. Nothing is read yet. */
 	int (*open)(struct input *in, struct err *err);
 	void (*start)(struct input *in);  /* begin to read; cannot fail */
@@ -40,22 +40,22 @@ struct input_ops {
 	void (*stop)(struct input *in);   /* submits nothing after this returns; acks still come */
 	/* True when every batch is settled (or nobody waits for it): the drain is over. */
 	bool (*is_idle)(struct input *in);
-	void (*close)(struct input *in);  /* accepts a half-opened instance */
+	void (*close)(struct input *in); /* accepts a half-opened instance */
 };
 
 struct input {
 	unsigned magic;
 	const struct input_ops *ops;
-	const char *name;        /* from the configuration */
-	const void *conf;        /* option struct of ops->conf */
+	const char *name; /* from the configuration */
+	const void *conf; /* option struct of ops->conf */
 	void *state;
-	struct loop *loop;       /* the I/O thread */
-	const char *state_dir;   /* for what must survive a restart; exists */
-	const char *hostname;    /* for the default label `host` */
-	struct intake *intake;   /* the way into the pipeline, made by the agent */
-	struct budget *budget;   /* of the pipeline */
+	struct loop *loop;     /* the I/O thread */
+	const char *state_dir; /* for what must survive a restart; exists */
+	const char *hostname;  /* for the default label `host` */
+	struct intake *intake; /* the way into the pipeline, made by the agent */
+	struct budget *budget; /* of the pipeline */
 	struct budget_waiter waiter;
-	size_t batch_bytes;      /* largest text a batch may have: a quarter of the pipeline's data
+	size_t batch_bytes; /* largest text a batch may have: a quarter of the pipeline's data
 				  * share, at most ARENA_CHUNK_BYTES; cap of one message */
 	uint32_t nlanes;
 	struct metric *records, *bytes, *paused; /* input_submit() counts records and bytes */

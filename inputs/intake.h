@@ -9,10 +9,10 @@
 #include "pipeline/lane.h"
 
 struct intake {
-	size_t pipeline;        /* index of its chain in every lane */
+	size_t pipeline; /* index of its chain in every lane */
 	struct lane **lanes;
 	uint32_t nlanes;
-	struct flow **flows;    /* one per output of the pipeline */
+	struct flow **flows; /* one per output of the pipeline */
 	size_t nflows;
 	struct lane_port **ports; /* of the I/O thread, one per lane; NULL when the lane is fused */
 	size_t port_capacity;

@@ -7,7 +7,9 @@
 
 _Noreturn void check_failed(const char *file, int line, const char *func, const char *what)
 {
-	fprintf(stderr, "tailrace: internal error at %s:%d in %s: %s does not hold; "
-			"please report this\n", file, line, func, what);
+	fprintf(stderr,
+		"tailrace: internal error at %s:%d in %s: %s does not hold; "
+		"please report this\n",
+		file, line, func, what);
 	abort();
 }

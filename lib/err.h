@@ -7,9 +7,9 @@
 #include "lib/str.h"
 
 struct err {
-	int code;         /* negative errno-like, 0 = none */
-	char where[256];  /* origin, may be empty */
-	char text[512];   /* sentence without trailing period */
+	int code;        /* negative errno-like, 0 = none */
+	char where[256]; /* origin, may be empty */
+	char text[512];  /* sentence without trailing period */
 };
 
 #define ERR_NONE ((struct err){ 0 })

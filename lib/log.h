@@ -49,7 +49,8 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 	do {                                                                                       \
 		static struct log_site site_;                                                      \
 		if ((int)(level) >= atomic_load_explicit(&log_threshold, memory_order_relaxed))    \
-			log_write(&site_, level, text, (struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ) { 0 } });  \
+			log_write(&site_, level, text,                                             \
+				  (struct log_kv[]){ __VA_ARGS__ __VA_OPT__(, ){ 0 } });           \
 	} while (0)
 #define log_debug(...) log_at(LOG_LVL_DEBUG, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LVL_INFO, __VA_ARGS__)

@@ -64,7 +64,8 @@ int64_t loop_now_ns(const struct loop *l)
 
 bool loop_is_here(const struct loop *l)
 {
-	return !atomic_load(&l->is_running) || pthread_equal(atomic_load(&l->runner), pthread_self());
+	return !atomic_load(&l->is_running) ||
+	       pthread_equal(atomic_load(&l->runner), pthread_self());
 }
 
 /* Descriptors */
@@ -165,7 +166,8 @@ void loop_timer_set(struct loop *l, struct timer *t, int64_t at_ns, void (*expir
 	heap_up(l, l->ntimers++, t);
 }
 
-void loop_timer_in(struct loop *l, struct timer *t, int64_t delay_ns, void (*expired)(struct timer *))
+void loop_timer_in(struct loop *l, struct timer *t, int64_t delay_ns,
+		   void (*expired)(struct timer *))
 {
 	loop_timer_set(l, t, clock_mono_ns() + delay_ns, expired);
 }

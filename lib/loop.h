@@ -57,9 +57,11 @@ void loop_io_add(struct loop *l, struct io *io, int fd, uint32_t events,
 void loop_io_set(struct loop *l, struct io *io, uint32_t events);
 void loop_io_del(struct loop *l, struct io *io); /* does not close; fine when never added */
 
-void loop_timer_set(struct loop *l, struct timer *t, int64_t at_ns, void (*expired)(struct timer *));
+void loop_timer_set(struct loop *l, struct timer *t, int64_t at_ns,
+		    void (*expired)(struct timer *));
 /* Expires delay_ns from now. */
-void loop_timer_in(struct loop *l, struct timer *t, int64_t delay_ns, void (*expired)(struct timer *));
+void loop_timer_in(struct loop *l, struct timer *t, int64_t delay_ns,
+		   void (*expired)(struct timer *));
 void loop_timer_del(struct loop *l, struct timer *t);
 
 void loop_poller_add(struct loop *l, struct poller *p, bool (*poll)(struct poller *));

@@ -33,10 +33,12 @@ static int listen_unix(const struct conf_addr *addr, struct err *err)
 	int fd;
 
 	if (addr->path.n >= sizeof(sun.sun_path))
-		return err_set(err, -ENAMETOOLONG, "socket path " STR_FMT " is longer than %zu bytes",
+		return err_set(err, -ENAMETOOLONG,
+			       "socket path " STR_FMT " is longer than %zu bytes",
 			       STR_ARG(addr->path), sizeof(sun.sun_path) - 1);
 	memcpy(sun.sun_path, addr->path.p, addr->path.n);
-	fd = socket(AF_UNIX, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	fd = socket(AF_UNIX, (is_stream ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		    0);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make a socket");
 	/* Only a socket that nobody answers on is stale. */
@@ -61,11 +63,12 @@ int net_listen(const struct conf_addr *addr, bool many, struct err *err)
 	snprintf(port, sizeof(port), "%u", addr->port);
 	rc = getaddrinfo(addr->host.n ? host : NULL, port, &hints, &info);
 	if (rc)
-		return err_set(err, -EINVAL, "cannot listen on " STR_FMT ": %s", STR_ARG(addr->text),
-			       gai_strerror(rc));
+		return err_set(err, -EINVAL, "cannot listen on " STR_FMT ": %s",
+			       STR_ARG(addr->text), gai_strerror(rc));
 	fd = socket(info->ai_family, hints.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
-		rc = err_errno(err, errno, "cannot make a socket for " STR_FMT, STR_ARG(addr->text));
+		rc = err_errno(err, errno, "cannot make a socket for " STR_FMT,
+			       STR_ARG(addr->text));
 	else
 		rc = finish(fd, info->ai_addr, info->ai_addrlen, is_stream, many, addr->text, err);
 	freeaddrinfo(info);
@@ -81,16 +84,16 @@ size_t net_addr_text(const struct sockaddr_storage *addr, bool with_port, char *
 
 	if (addr->ss_family == AF_INET) {
 		inet_ntop(AF_INET, &in4->sin_addr, ip, sizeof(ip));
-		n = with_port ? snprintf(out, NET_ADDR_TEXT, "%s:%u", ip, ntohs(in4->sin_port)) :
-				snprintf(out, NET_ADDR_TEXT, "%s", ip);
+		n = with_port ? snprintf(out, NET_ADDR_TEXT, "%s:%u", ip, ntohs(in4->sin_port))
+			      : snprintf(out, NET_ADDR_TEXT, "%s", ip);
 	} else if (addr->ss_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&in6->sin6_addr)) {
 		inet_ntop(AF_INET, &in6->sin6_addr.s6_addr[12], ip, sizeof(ip));
-		n = with_port ? snprintf(out, NET_ADDR_TEXT, "%s:%u", ip, ntohs(in6->sin6_port)) :
-				snprintf(out, NET_ADDR_TEXT, "%s", ip);
+		n = with_port ? snprintf(out, NET_ADDR_TEXT, "%s:%u", ip, ntohs(in6->sin6_port))
+			      : snprintf(out, NET_ADDR_TEXT, "%s", ip);
 	} else if (addr->ss_family == AF_INET6) {
 		inet_ntop(AF_INET6, &in6->sin6_addr, ip, sizeof(ip));
-		n = with_port ? snprintf(out, NET_ADDR_TEXT, "[%s]:%u", ip, ntohs(in6->sin6_port)) :
-				snprintf(out, NET_ADDR_TEXT, "%s", ip);
+		n = with_port ? snprintf(out, NET_ADDR_TEXT, "[%s]:%u", ip, ntohs(in6->sin6_port))
+			      : snprintf(out, NET_ADDR_TEXT, "%s", ip);
 	} else {
 		n = snprintf(out, NET_ADDR_TEXT, "unix");
 	}

@@ -172,8 +172,8 @@ bool str_size(struct str s, uint64_t *ret_bytes)
 	static const struct {
 		const char *unit;
 		unsigned shift;
-	} units[] = { { "", 0 },    { "b", 0 },    { "k", 10 },   { "kb", 10 },  { "kib", 10 },
-		      { "m", 20 },  { "mb", 20 },  { "mib", 20 }, { "g", 30 },   { "gb", 30 },
+	} units[] = { { "", 0 },     { "b", 0 },   { "k", 10 },   { "kb", 10 }, { "kib", 10 },
+		      { "m", 20 },   { "mb", 20 }, { "mib", 20 }, { "g", 30 },  { "gb", 30 },
 		      { "gib", 30 }, { "t", 40 },  { "tb", 40 },  { "tib", 40 } };
 	uint64_t whole, nano;
 

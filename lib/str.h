@@ -80,11 +80,11 @@ static inline size_t str_chr(struct str s, char c)
 /* Index of the first occurrence of needle, or s.n when absent. An empty needle is found at 0. */
 size_t str_find(struct str s, struct str needle);
 
-bool str_ieq(struct str a, struct str b);      /* ASCII case folded */
-struct str str_trim(struct str s);             /* space \t \r \n on both ends */
-struct str str_rtrim(struct str s);            /* on the right end */
-int str_cmp(struct str a, struct str b);       /* bytewise order, as qsort wants */
-uint64_t str_hash(struct str s, uint64_t seed);/* not for untrusted tables without a random seed */
+bool str_ieq(struct str a, struct str b);       /* ASCII case folded */
+struct str str_trim(struct str s);              /* space \t \r \n on both ends */
+struct str str_rtrim(struct str s);             /* on the right end */
+int str_cmp(struct str a, struct str b);        /* bytewise order, as qsort wants */
+uint64_t str_hash(struct str s, uint64_t seed); /* not for untrusted tables without a random seed */
 
 /* Cuts s at the first byte sep: returns what stands before it and moves s behind it.
  * Without sep returns the whole and leaves s empty with p == NULL. */

@@ -19,11 +19,11 @@
 struct output;
 
 struct output_ops {
-	const char *name;    /* the configuration's `type` */
+	const char *name; /* the configuration's `type` */
 	const char *summary;
-	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
+	const char *doc; /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
-	size_t state_size;   /* zeroed */
+	size_t state_size;           /* zeroed */
 	bool is_blocking_by_default; /* settles records; else `when_full: drop`, holds no cursor */
 	int (*open)(struct output *out, struct err *err);
 	void (*start)(struct output *out); /* on the output's thread */
@@ -49,7 +49,8 @@ struct output {
 	struct loop *loop;     /* its own thread */
 	const char *state_dir; /* for dead letters; exists */
 	bool is_blocking;      /* when_full: block */
-	struct budget *budget; /* with when_full: drop, its own small one; else NULL (the pipeline's) */
+	struct budget
+		*budget; /* with when_full: drop, its own small one; else NULL (the pipeline's) */
 	_Atomic int64_t held_blocks; /* submitted and not freed: 0 = drained */
 	struct ring *ports;          /* one per lane */
 	uint32_t nlanes;

@@ -33,10 +33,10 @@ struct ack {
 	bool is_settled;           /* input's thread, see struct ack_line */
 	struct loop *loop;         /* where settled() runs */
 	void (*settled)(struct ack *a); /* may free it */
-	struct ack_link *links;    /* acks that settle with this one: held and joined records */
+	struct ack_link *links; /* acks that settle with this one: held and joined records */
 	struct ack *next_in_line;
-	size_t bytes;              /* of the source, for the line's accounting */
-	struct uniq uniq_after;    /* the source's state behind this batch; set by the lane */
+	size_t bytes;           /* of the source, for the line's accounting */
+	struct uniq uniq_after; /* the source's state behind this batch; set by the lane */
 };
 
 /* One reference, which the batch carries. settled runs on loop's thread (NULL: nobody waits). */
@@ -56,8 +56,8 @@ struct ack *ack_new_internal(void);
 /* The acks of one source in order. A cursor may only pass what is settled without a gap. */
 struct ack_line {
 	struct ack *first, *last;
-	size_t outstanding;      /* acks not passed yet */
-	size_t ahead_bytes;      /* settled beyond the first unsettled one */
+	size_t outstanding; /* acks not passed yet */
+	size_t ahead_bytes; /* settled beyond the first unsettled one */
 };
 
 /* Both on the input's thread. */

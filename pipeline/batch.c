@@ -122,7 +122,8 @@ bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct at
 
 		if (a->kind == ATTR_GONE)
 			continue;
-		if (a->key == key || (a->key == KEY_INLINE && str_eq(attr_name(a), key_name(key)))) {
+		if (a->key == key ||
+		    (a->key == KEY_INLINE && str_eq(attr_name(a), key_name(key)))) {
 			*ret = *a;
 			return true;
 		}

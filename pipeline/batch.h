@@ -22,10 +22,10 @@ struct input;
 struct source {
 	unsigned magic;
 	struct input *input;
-	uint32_t lane;             /* index; fixed for life */
+	uint32_t lane; /* index; fixed for life */
 	uint32_t nlabels;
-	const struct label *labels;/* base labels, sorted by name; the input owns them */
-	struct uniq uniq;          /* touched by the lane only; the input sets it before the first
+	const struct label *labels; /* base labels, sorted by name; the input owns them */
+	struct uniq uniq;           /* touched by the lane only; the input sets it before the first
 				    * batch (restored state) and reads snapshots in struct ack */
 };
 #define SOURCE_MAGIC 0x5054ceu

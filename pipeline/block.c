@@ -10,8 +10,8 @@ struct flow *flow_new(const char *pipeline, const char *output)
 {
 	struct flow *f = mem_zalloc(sizeof(*f));
 	static const enum metric_id ids[] = { METRIC_RECORDS_IN, METRIC_DELIVERED, METRIC_FILTERED,
-					      METRIC_JOINED, METRIC_WITHDRAWN, METRIC_HELD };
-	struct metric **at[] = { &f->in, &f->delivered, &f->filtered,
+					      METRIC_JOINED,     METRIC_WITHDRAWN, METRIC_HELD };
+	struct metric **at[] = { &f->in,     &f->delivered, &f->filtered,
 				 &f->joined, &f->withdrawn, &f->held };
 
 	f->pipeline = pipeline;
@@ -55,8 +55,8 @@ void flow_withdrawn(struct flow *f, uint64_t n)
 void flow_dropped(struct flow *f, const char *reason, uint64_t n)
 {
 	end(f,
-	    metric_get(METRIC_DROPPED, "pipeline", f->pipeline, "output", f->output, "reason", reason,
-		       NULL),
+	    metric_get(METRIC_DROPPED, "pipeline", f->pipeline, "output", f->output, "reason",
+		       reason, NULL),
 	    n);
 	atomic_fetch_add(&f->dropped_total, (int64_t)n);
 }
@@ -65,8 +65,8 @@ struct block *block_new(uint32_t nruns, size_t text, size_t nbytes)
 {
 	size_t need = sizeof(struct block) + nruns * sizeof(struct run) + text + nbytes;
 	/* Nearly full ones take a recycled chunk, the others exactly what they need. */
-	size_t size = need > ARENA_CHUNK_BYTES / 2 && need <= ARENA_CHUNK_BYTES ? ARENA_CHUNK_BYTES :
-										    need;
+	size_t size = need > ARENA_CHUNK_BYTES / 2 && need <= ARENA_CHUNK_BYTES ? ARENA_CHUNK_BYTES
+										: need;
 	struct chunk *chunk = chunk_get(size);
 	struct block *b = (struct block *)(chunk + 1);
 

@@ -31,10 +31,10 @@ void flow_dropped(struct flow *f, const char *reason, uint64_t n); /* counts by 
 
 /* Records of one stream in a block. */
 struct run {
-	struct str labels;  /* {a="b"}; in the block */
-	struct str tenant;  /* empty = the output's own */
-	uint64_t hash;      /* of labels and tenant, for sharding and grouping */
-	uint32_t off, len;  /* of the bytes */
+	struct str labels; /* {a="b"}; in the block */
+	struct str tenant; /* empty = the output's own */
+	uint64_t hash;     /* of labels and tenant, for sharding and grouping */
+	uint32_t off, len; /* of the bytes */
 	uint32_t nrecs;
 	uint32_t spare;
 };
@@ -42,19 +42,19 @@ struct run {
 struct block {
 	unsigned magic;
 	uint32_t nrecs, nruns;
-	uint32_t open_runs;       /* runs not ended yet; block_end() counts down */
+	uint32_t open_runs; /* runs not ended yet; block_end() counts down */
 	struct run *runs;
 	char *bytes;
 	size_t nbytes;
 	struct flow *flow;
-	struct ack *ack;          /* a reference, or NULL (drop outputs) */
+	struct ack *ack; /* a reference, or NULL (drop outputs) */
 	struct budget *budget;
 	size_t charged_bytes;
 	bool is_urgent;
-	int64_t made_ns;          /* monotonic, when it was encoded */
+	int64_t made_ns;              /* monotonic, when it was encoded */
 	_Atomic int64_t *held_blocks; /* of its output, counted down at the end; NULL in tests */
-	char *text_p, *text_end;  /* free part of the text area */
-	struct chunk *chunk;      /* all memory of the block, this struct included */
+	char *text_p, *text_end;      /* free part of the text area */
+	struct chunk *chunk;          /* all memory of the block, this struct included */
 };
 #define BLOCK_MAGIC 0xb10c4u
 

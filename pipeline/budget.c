@@ -24,9 +24,9 @@ bool budget_take(struct budget *b, size_t n)
 		/* What is larger than the whole budget is let in alone, or it would wait for ever. */
 		if (free_bytes < (int64_t)n && free_bytes < b->total_bytes)
 			return false;
-	} while (!atomic_compare_exchange_weak_explicit(&b->free_bytes, &free_bytes,
-							free_bytes - (int64_t)n,
-							memory_order_relaxed, memory_order_relaxed));
+	} while (!atomic_compare_exchange_weak_explicit(
+		&b->free_bytes, &free_bytes, free_bytes - (int64_t)n, memory_order_relaxed,
+		memory_order_relaxed));
 	return true;
 }
 

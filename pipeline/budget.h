@@ -16,7 +16,7 @@ struct budget_waiter {
 	struct budget_waiter *next;
 	struct loop *loop;
 	void (*resume)(struct budget_waiter *w); /* on loop's thread, once per budget_wait() */
-	bool is_waiting; /* under the budget's lock */
+	bool is_waiting;                         /* under the budget's lock */
 };
 
 struct budget {

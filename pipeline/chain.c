@@ -202,7 +202,8 @@ static struct str repaired(struct batch *b, struct str s)
 /* Before any stage: patterns match bytes and rely on valid UTF-8, and Loki wants it. */
 static void make_clean(struct batch *b)
 {
-	BATCH_FOR(b, r) {
+	BATCH_FOR(b, r)
+	{
 		if (!utf8_is_valid(r->line)) {
 			r->line = repaired(b, r->line);
 			r->flags |= REC_BAD_UTF8;

@@ -58,7 +58,7 @@ static uint32_t child(struct json_paths *paths, uint32_t parent, struct str key,
 		paths->cap *= 2;
 		paths->nodes = mem_realloc(paths->nodes, paths->cap * sizeof(*nodes));
 	}
-	paths->nodes[paths->n] = (struct json_node){.key = key, .index = index, .parent = parent};
+	paths->nodes[paths->n] = (struct json_node){ .key = key, .index = index, .parent = parent };
 	return paths->n++;
 }
 
@@ -101,19 +101,19 @@ static int refuse(const struct compile *c)
 		char byte;
 		const char *name;
 	} beyond[] = {
-		{'(', "a function call"},
-		{'*', "a wildcard"},
-		{'|', "a pipe or 'or'"},
-		{'&', "'and'"},
-		{'!', "'not'"},
-		{'=', "a comparison"},
-		{'<', "a comparison"},
-		{'>', "a comparison"},
-		{'{', "a multi-select hash"},
-		{'[', "a multi-select list"},
-		{'@', "the current node"},
-		{'`', "a literal"},
-		{'\'', "a literal string"},
+		{ '(', "a function call" },
+		{ '*', "a wildcard" },
+		{ '|', "a pipe or 'or'" },
+		{ '&', "'and'" },
+		{ '!', "'not'" },
+		{ '=', "a comparison" },
+		{ '<', "a comparison" },
+		{ '>', "a comparison" },
+		{ '{', "a multi-select hash" },
+		{ '[', "a multi-select list" },
+		{ '@', "the current node" },
+		{ '`', "a literal" },
+		{ '\'', "a literal string" },
 	};
 
 	if (c->rest.n == 0)
@@ -200,7 +200,7 @@ static int bracket(struct compile *c, uint32_t *ret_index)
 
 int json_paths_add(struct json_paths *paths, struct str expression, struct err *err)
 {
-	struct compile c = {.all = expression, .rest = expression, .err = err};
+	struct compile c = { .all = expression, .rest = expression, .err = err };
 	uint32_t node = JSON_ROOT;
 
 	skip_space(&c);

@@ -183,7 +183,8 @@ static struct labels *make(const struct label *items, size_t n, uint64_t hash)
 }
 
 /* Sorted, unique, clean items. */
-static const struct labels *intern_sorted(struct label_table *t, const struct label *items, size_t n)
+static const struct labels *intern_sorted(struct label_table *t, const struct label *items,
+					  size_t n)
 {
 	uint64_t hash = content_hash(items, n);
 	struct labels **bucket = &t->sets[hash % BUCKETS], *l;
@@ -255,8 +256,8 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 	size_t n = 0, room = 0;
 
 	for (size_t i = 0; i < nchanges; i++)
-		room += 3 * (changes[i].value.n < LABEL_VALUE_MAX ? changes[i].value.n :
-								    LABEL_VALUE_MAX);
+		room += 3 * (changes[i].value.n < LABEL_VALUE_MAX ? changes[i].value.n
+								  : LABEL_VALUE_MAX);
 	buf_reserve(&scratch, room);
 	if (base) {
 		n = base->n < LABELS_MAX ? base->n : LABELS_MAX;
@@ -399,8 +400,8 @@ struct str label_name_sanitise(struct str name, char *out)
 		out[n++] = '_';
 	for (size_t i = 0; i < name.n && n < LABEL_NAME_MAX; i++) {
 		char c = name.p[i];
-		bool is_fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-			       (c >= '0' && c <= '9');
+		bool is_fine =
+			(c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
 
 		has_more |= is_fine;
 		out[n++] = is_fine ? c : '_';

@@ -22,17 +22,17 @@ struct label {
 };
 
 struct labels {
-	uint64_t hash;         /* of the content: the same in every lane and process */
+	uint64_t hash; /* of the content: the same in every lane and process */
 	uint32_t n;
-	uint32_t group;        /* scratch of the encoder, valid while group_batch is the current */
+	uint32_t group; /* scratch of the encoder, valid while group_batch is the current */
 	uint64_t group_batch;
-	uint64_t used_at;      /* epoch of the table */
-	uint32_t pins;         /* held beyond a batch by a stage; only its lane touches it */
+	uint64_t used_at; /* epoch of the table */
+	uint32_t pins;    /* held beyond a batch by a stage; only its lane touches it */
 	uint32_t spare;
-	struct str text;       /* {a="b", ...} without the tenant */
-	struct str tenant;     /* empty = the output's own */
-	struct labels *next;   /* in the table's bucket */
-	struct label items[];  /* sorted by name, including the tenant */
+	struct str text;      /* {a="b", ...} without the tenant */
+	struct str tenant;    /* empty = the output's own */
+	struct labels *next;  /* in the table's bucket */
+	struct label items[]; /* sorted by name, including the tenant */
 };
 
 struct label_table;

@@ -20,30 +20,30 @@ enum attr_kind { ATTR_EXTRACTED, ATTR_META, ATTR_GONE };
 enum attr_type { ATTR_STRING, ATTR_NUMBER, ATTR_BOOL, ATTR_NULL };
 
 struct attr {
-	const char *p;  /* value; for KEY_INLINE preceded by the name and its u16 length */
-	uint32_t n;     /* bytes of the value */
-	uint16_t key;   /* key.h */
+	const char *p; /* value; for KEY_INLINE preceded by the name and its u16 length */
+	uint32_t n;    /* bytes of the value */
+	uint16_t key;  /* key.h */
 	uint8_t kind, type;
 };
 static_assert(sizeof(struct attr) == 16, "attr grew");
 
 /* rec.flags */
 enum {
-	REC_DROP = 1 << 0,     /* leaves the pipeline here (filtered); counted by the chain */
-	REC_SKIP = 1 << 1,     /* not selected by an enclosing `match`: stages pass over it */
-	REC_HELD = 1 << 2,     /* taken into a stage's own memory (joined later) */
-	REC_CUT = 1 << 3,      /* longer than the cap; the rest was discarded and counted */
-	REC_BAD_UTF8 = 1 << 4, /* invalid bytes were replaced by U+FFFD */
-	REC_UNPARSED = 1 << 5, /* the input could not parse it: the line is the raw message */
-	REC_PARTIAL = 1 << 6,  /* the source ended without a line end */
-	REC_TIME_GUESSED = 1 << 7, /* its own time could not be read: receive time */
+	REC_DROP = 1 << 0,          /* leaves the pipeline here (filtered); counted by the chain */
+	REC_SKIP = 1 << 1,          /* not selected by an enclosing `match`: stages pass over it */
+	REC_HELD = 1 << 2,          /* taken into a stage's own memory (joined later) */
+	REC_CUT = 1 << 3,           /* longer than the cap; the rest was discarded and counted */
+	REC_BAD_UTF8 = 1 << 4,      /* invalid bytes were replaced by U+FFFD */
+	REC_UNPARSED = 1 << 5,      /* the input could not parse it: the line is the raw message */
+	REC_PARTIAL = 1 << 6,       /* the source ended without a line end */
+	REC_TIME_GUESSED = 1 << 7,  /* its own time could not be read: receive time */
 	REC_REDACT_FAILED = 1 << 8, /* masked whole because redaction could not finish */
-	REC_LABELS_FULL = 1 << 9, /* labels became metadata: too many streams */
+	REC_LABELS_FULL = 1 << 9,   /* labels became metadata: too many streams */
 };
 #define REC_PASSED_OVER (REC_DROP | REC_SKIP | REC_HELD)
 
 struct rec {
-	int64_t time_ns;  /* since 1970 UTC; inputs always set it */
+	int64_t time_ns; /* since 1970 UTC; inputs always set it */
 	struct str line;
 	struct attr *attrs;
 	const struct labels *labels; /* NULL = the batch's */

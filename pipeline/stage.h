@@ -17,8 +17,8 @@ struct stage_ops {
 	const char *summary; /* one sentence */
 	const char *doc;     /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
-	const char *alias;   /* Promtail's other spellings, separated by commas; may be NULL */
-	size_t state_size;   /* zeroed, per lane */
+	const char *alias; /* Promtail's other spellings, separated by commas; may be NULL */
+	size_t state_size; /* zeroed, per lane */
 	/* Builds the state (compiled patterns, interned keys); may be NULL. What a user can get wrong
 	 * is the business of conf->check, so that all mistakes are reported at once with their
 	 * places; a failure here is reported at the stage. May be closed half-opened. */
@@ -35,20 +35,20 @@ struct stage_ops {
 struct stage {
 	unsigned magic;
 	const struct stage_ops *ops;
-	const void *conf;            /* option struct of ops->conf, filled */
+	const void *conf; /* option struct of ops->conf, filled */
 	void *state;
 	struct chain *chain;
-	struct stage *next;          /* in its list */
-	struct stage *parent;        /* encloses the list, or NULL */
+	struct stage *next;   /* in its list */
+	struct stage *parent; /* encloses the list, or NULL */
 };
 #define STAGE_MAGIC 0x57a6eu
 
 /* What stages may use of their chain. */
 struct pattern_scratch *chain_scratch(struct chain *c); /* match data of this lane */
 struct label_table *chain_labels(struct chain *c);
-const char *chain_pipeline(const struct chain *c);      /* name, for counters */
-struct loop *chain_loop(struct chain *c);               /* for timers */
-bool chain_is_short(struct chain *c);                   /* credit is nearly used up: flush */
+const char *chain_pipeline(const struct chain *c); /* name, for counters */
+struct loop *chain_loop(struct chain *c);          /* for timers */
+bool chain_is_short(struct chain *c);              /* credit is nearly used up: flush */
 
 /* Sets labels of a record. When the table is full they become metadata, flagged and counted. */
 void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,

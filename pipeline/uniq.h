@@ -21,7 +21,8 @@ struct uniq {
 static inline int64_t uniq_next(struct uniq *u, int64_t raw_ns)
 {
 	for (unsigned i = 0; i < UNIQ_SLOTS; i++)
-		if (raw_ns >= u->slot[i].raw_ns && raw_ns <= u->slot[i].last_ns && u->slot[i].raw_ns)
+		if (raw_ns >= u->slot[i].raw_ns && raw_ns <= u->slot[i].last_ns &&
+		    u->slot[i].raw_ns)
 			return ++u->slot[i].last_ns;
 	/* A slot that ends right before grows instead of using up another one. */
 	for (unsigned i = 0; i < UNIQ_SLOTS; i++)

@@ -8,7 +8,7 @@
 #include "pipeline/labels.h"
 
 static const char *const severity_names[] = { "emergency", "alert",  "critical", "error",
-					      "warning",   "notice", "info",	 "debug" };
+					      "warning",   "notice", "info",     "debug" };
 
 static const struct {
 	uint16_t flag;
@@ -81,10 +81,11 @@ static const char *color_of(struct str level)
 {
 	static const struct {
 		const char *prefix, *color;
-	} table[] = { { "emerg", "\033[1;31m" }, { "alert", "\033[1;31m" }, { "crit", "\033[1;31m" },
-		      { "fatal", "\033[1;31m" }, { "err", "\033[31m" },	    { "warn", "\033[33m" },
-		      { "notice", "\033[36m" },	 { "info", "\033[32m" },    { "debug", "\033[2m" },
-		      { "trace", "\033[2m" } };
+	} table[] = { { "emerg", "\033[1;31m" }, { "alert", "\033[1;31m" },
+		      { "crit", "\033[1;31m" },  { "fatal", "\033[1;31m" },
+		      { "err", "\033[31m" },     { "warn", "\033[33m" },
+		      { "notice", "\033[36m" },  { "info", "\033[32m" },
+		      { "debug", "\033[2m" },    { "trace", "\033[2m" } };
 
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct str prefix = str_c(table[i].prefix);

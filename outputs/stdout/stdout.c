@@ -30,12 +30,11 @@ static const struct conf_enum formats[] = {
 	{ "json", FORMAT_JSON, "one JSON object a line: time, labels, line, metadata" },
 	{ 0 }
 };
-static const struct conf_enum colors[] = {
-	{ "auto", COLOR_AUTO, "on a terminal, unless `NO_COLOR` is set" },
-	{ "always", COLOR_ALWAYS, NULL },
-	{ "never", COLOR_NEVER, NULL },
-	{ 0 }
-};
+static const struct conf_enum colors[] = { { "auto", COLOR_AUTO,
+					     "on a terminal, unless `NO_COLOR` is set" },
+					   { "always", COLOR_ALWAYS, NULL },
+					   { "never", COLOR_NEVER, NULL },
+					   { 0 } };
 static const struct conf_field stdout_fields[] = {
 	CONF_ENUM(struct stdout_conf, format, "text", formats, "How a record is written."),
 	CONF_ENUM(struct stdout_conf, color, "auto", colors, "Text colored by level."),

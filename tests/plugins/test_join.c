@@ -15,9 +15,11 @@ struct test_join_conf {
 static const struct conf_field test_join_fields[] = {
 	CONF_TIME(struct test_join_conf, max_wait, "200ms", "1ms", "1h",
 		  "How long the last record is held for lines to come."),
-	CONF_SIZE(struct test_join_conf, max_bytes, "16KiB", "1B", "1MiB", "Longest joined record."),
+	CONF_SIZE(struct test_join_conf, max_bytes, "16KiB", "1B", "1MiB",
+		  "Longest joined record."),
 };
-static const struct conf_table test_join_table = CONF_TABLE(struct test_join_conf, test_join_fields);
+static const struct conf_table test_join_table =
+	CONF_TABLE(struct test_join_conf, test_join_fields);
 
 /* What is held for one source. */
 struct held {
@@ -27,8 +29,8 @@ struct held {
 	struct buf text;
 	const struct labels *base, *labels; /* pinned: of the first record's batch, and its own */
 	int64_t time_ns;
-	uint64_t n;           /* records in text */
-	struct ack **acks;    /* references, one per batch that gave a record */
+	uint64_t n;        /* records in text */
+	struct ack **acks; /* references, one per batch that gave a record */
 	size_t nacks, cap;
 	int64_t charged;
 	struct timer timer;
@@ -122,7 +124,8 @@ static void test_join_run(struct stage *s, struct batch *b)
 	struct test_join *state = s->state;
 	struct held *h = find(state, b->source);
 
-	BATCH_FOR(b, r) {
+	BATCH_FOR(b, r)
+	{
 		bool continues = r->line.n && (r->line.p[0] == ' ' || r->line.p[0] == '\t');
 
 		if (h && (!continues || h->text.n + r->line.n > conf->max_bytes)) {

@@ -23,7 +23,8 @@ static const struct conf_field test_push_fields[] = {
 	CONF_TIME(struct test_push_conf, hold, "5s", "1ms", "1h",
 		  "How long an answer may take before the client is told to come again."),
 };
-static const struct conf_table test_push_table = CONF_TABLE(struct test_push_conf, test_push_fields);
+static const struct conf_table test_push_table =
+	CONF_TABLE(struct test_push_conf, test_push_fields);
 
 struct conn;
 

@@ -58,7 +58,8 @@ static void keep_submit(void *ctx, uint32_t lane, struct block *block)
 /* A stage that drops lines starting with '#'. */
 static void comment_run(struct stage *s, struct batch *b)
 {
-	BATCH_FOR(b, r) {
+	BATCH_FOR(b, r)
+	{
 		if (r->line.n && r->line.p[0] == '#') {
 			r->flags |= REC_DROP;
 			chain_count_drop(s->chain, "comment", 1);
@@ -69,7 +70,8 @@ static const struct stage_ops stage_comment = { .name = "comment", .run = commen
 
 static const struct test_join_conf join_conf = { .max_wait = 3600 * INT64_C(1000000000),
 						 .max_bytes = 1000 };
-static const struct conf_plugin plugins[] = { { .ops = &stage_comment }, { .ops = &stage_test_join } };
+static const struct conf_plugin plugins[] = { { .ops = &stage_comment },
+					      { .ops = &stage_test_join } };
 
 struct rig {
 	struct keeper keeper;
@@ -92,8 +94,8 @@ static void rig_init(struct rig *g, const char *output, bool with_join)
 				 .encode = keep_encode,
 				 .submit = keep_submit };
 	g->items[0] = (struct conf_stage){ .plugin = &plugins[0] };
-	g->items[1] = (struct conf_stage){ .plugin = &plugins[1],
-					   .conf = (void *)(uintptr_t)&join_conf };
+	g->items[1] =
+		(struct conf_stage){ .plugin = &plugins[1], .conf = (void *)(uintptr_t)&join_conf };
 	g->stages = (struct conf_stages){ .n = with_join ? 2 : 1, .items = g->items };
 }
 
@@ -119,9 +121,10 @@ static void rig_fini(struct rig *g)
 	const struct flow *f = g->sink.flow;
 
 	EQ_INT(metric_value(f->held), 0);
-	EQ_INT(metric_value(f->in), metric_value(f->delivered) + metric_value(f->filtered) +
-					    metric_value(f->joined) + metric_value(f->withdrawn) +
-					    atomic_load(&((struct flow *)(uintptr_t)f)->dropped_total));
+	EQ_INT(metric_value(f->in),
+	       metric_value(f->delivered) + metric_value(f->filtered) + metric_value(f->joined) +
+		       metric_value(f->withdrawn) +
+		       atomic_load(&((struct flow *)(uintptr_t)f)->dropped_total));
 	EQ_INT(atomic_load(&g->budget.free_bytes), 1 << 20); /* every credit came back */
 	for (int i = 0; i < 4; i++)
 		buf_fini(&g->keeper.text[i]);

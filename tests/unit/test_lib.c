@@ -18,10 +18,17 @@ static void sizes(void)
 		bool ok;
 		uint64_t want;
 	} rows[] = {
-		{ "0", true, 0 },        { "512", true, 512 },      { "64KiB", true, 65536 },
-		{ "8kb", true, 8192 },   { "1 MiB", true, 1048576 },{ "2G", true, 2147483648 },
-		{ "1.5MB", false, 0 },   { "-1", false, 0 },        { "", false, 0 },
-		{ "12x", false, 0 },     { "99999999999999999999", false, 0 },
+		{ "0", true, 0 },
+		{ "512", true, 512 },
+		{ "64KiB", true, 65536 },
+		{ "8kb", true, 8192 },
+		{ "1 MiB", true, 1048576 },
+		{ "2G", true, 2147483648 },
+		{ "1.5MB", false, 0 },
+		{ "-1", false, 0 },
+		{ "", false, 0 },
+		{ "12x", false, 0 },
+		{ "99999999999999999999", false, 0 },
 		{ "16777216TiB", false, 0 },
 	};
 
@@ -42,12 +49,16 @@ static void durations(void)
 		bool ok;
 		int64_t want;
 	} rows[] = {
-		{ "0", true, 0 },           { "5m", true, 300 * NS_PER_S },
+		{ "0", true, 0 },
+		{ "5m", true, 300 * NS_PER_S },
 		{ "1h30m", true, 5400 * NS_PER_S },
-		{ "1.5s", true, 1500000000 },{ "250ms", true, 250000000 },
+		{ "1.5s", true, 1500000000 },
+		{ "250ms", true, 250000000 },
 		{ "7d", true, 7 * 86400 * NS_PER_S },
-		{ "10", false, 0 },         { "5x", false, 0 },
-		{ "", false, 0 },           { "9999999999h", false, 0 },
+		{ "10", false, 0 },
+		{ "5x", false, 0 },
+		{ "", false, 0 },
+		{ "9999999999h", false, 0 },
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -96,12 +107,21 @@ static void utf8(void)
 		const char *name, *in, *want;
 	} rows[] = {
 		{ "ascii", "plain", "plain" },
-		{ "valid", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80" },
-		{ "lone byte", "a\xff" "b", "a\xef\xbf\xbd" "b" },
+		{ "valid", "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80",
+		  "gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80" },
+		{ "lone byte",
+		  "a\xff"
+		  "b",
+		  "a\xef\xbf\xbd"
+		  "b" },
 		{ "overlong", "\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "surrogate", "\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd" },
 		{ "cut", "x\xe2\x82", "x\xef\xbf\xbd" },
-		{ "cut then text", "\xe2\x82" "abc", "\xef\xbf\xbd" "abc" },
+		{ "cut then text",
+		  "\xe2\x82"
+		  "abc",
+		  "\xef\xbf\xbd"
+		  "abc" },
 		{ "behind 32 ascii bytes", "0123456789012345678901234567890123456789\xfe!",
 		  "0123456789012345678901234567890123456789\xef\xbf\xbd!" },
 	};

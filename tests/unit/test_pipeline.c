@@ -208,7 +208,8 @@ static void label_sweep(void)
 
 	for (int i = 0; i < 8; i++) {
 		char text[16];
-		struct label l = { STR("n"), { text, (size_t)snprintf(text, sizeof(text), "%d", i) } };
+		struct label l = { STR("n"),
+				   { text, (size_t)snprintf(text, sizeof(text), "%d", i) } };
 		const struct labels *set = labels_intern(t, &l, 1);
 
 		OK(set != NULL);
@@ -228,9 +229,15 @@ static void label_names(void)
 		const char *in, *want;
 		bool valid;
 	} rows[] = {
-		{ "app", "app", true },         { "_x9", "_x9", true },  { "9x", "_9x", false },
-		{ "a.b-c", "a_b_c", false },    { "", "key", false },    { "___", "key", true },
-		{ "\xc3\xbc" "ber", "__ber", false },
+		{ "app", "app", true },
+		{ "_x9", "_x9", true },
+		{ "9x", "_9x", false },
+		{ "a.b-c", "a_b_c", false },
+		{ "", "key", false },
+		{ "___", "key", true },
+		{ "\xc3\xbc"
+		  "ber",
+		  "__ber", false },
 	};
 	char out[LABEL_NAME_MAX + 1];
 
