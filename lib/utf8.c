@@ -34,6 +34,21 @@ size_t utf8_valid_char(struct str s)
 	return 0;
 }
 
+/* Whether up to 8 bytes are all ASCII, by two loads that overlap. */
+static bool is_short_ascii(const char *p, size_t n)
+{
+	uint64_t a = 0, b = 0;
+
+	if (n >= 4) {
+		memcpy(&a, p, 4);
+		memcpy(&b, p + n - 4, 4);
+	} else if (n) {
+		a = (unsigned char)p[0] | (unsigned char)p[n / 2];
+		b = (unsigned char)p[n - 1];
+	}
+	return !((a | b) & 0x8080808080808080ULL);
+}
+
 size_t utf8_valid_prefix(struct str s)
 {
 	size_t i = 0;
@@ -50,8 +65,16 @@ size_t utf8_valid_prefix(struct str s)
 				break;
 			i += 32;
 		}
-		if (i == s.n)
-			break;
+		while (s.n - i >= 8) {
+			uint64_t w;
+
+			memcpy(&w, s.p + i, 8);
+			if (w & 0x8080808080808080ULL)
+				break;
+			i += 8;
+		}
+		if (s.n - i < 8 && is_short_ascii(s.p + i, s.n - i))
+			return s.n;
 		n = utf8_valid_char(str_skip(s, i));
 		if (n == 0)
 			return i;

@@ -101,6 +101,30 @@ static void cutting(void)
 	EQ_INT(str_find(STR("hello"), STR("lx")), 5);
 }
 
+/* One bad byte at every place of texts of every short length, in memory of the exact size. */
+static void utf8_places(void)
+{
+	for (size_t n = 0; n <= 80; n++) {
+		char *p = mem_alloc(n ? n : 1);
+
+		memset(p, 'a', n);
+		EQ_INT(utf8_valid_prefix(str_make(p, n)), n);
+		for (size_t i = 0; i < n; i++) {
+			p[i] = '\xff';
+			EQ_INT(utf8_valid_prefix(str_make(p, n)), i);
+			p[i] = '\xc3'; /* the first half of a character */
+			EQ_INT(utf8_valid_prefix(str_make(p, n)), i);
+			if (i + 1 < n) {
+				p[i + 1] = '\xa4';
+				EQ_INT(utf8_valid_prefix(str_make(p, n)), n);
+				p[i + 1] = 'a';
+			}
+			p[i] = 'a';
+		}
+		mem_free(p);
+	}
+}
+
 static void utf8(void)
 {
 	static const struct row {
@@ -270,6 +294,7 @@ int main(void)
 	RUN(numbers);
 	RUN(cutting);
 	RUN(utf8);
+	RUN(utf8_places);
 	RUN(buffers);
 	RUN(arenas);
 	RUN(rings);
