@@ -81,22 +81,26 @@ void syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns, str
 
 struct str syslog_severity_name(unsigned severity)
 {
-	static const char *const names[8] = { "emerg",   "alert",  "crit", "err",
-					      "warning", "notice", "info", "debug" };
+	static const struct str names[8] = {
+		{ "emerg", 5 },   { "alert", 5 },  { "crit", 4 }, { "err", 3 },
+		{ "warning", 7 }, { "notice", 6 }, { "info", 4 }, { "debug", 5 },
+	};
 
-	return severity < 8 ? str_c(names[severity]) : STR_NONE;
+	return severity < 8 ? names[severity] : STR_NONE;
 }
 
 struct str syslog_facility_name(unsigned facility)
 {
-	static const char *const names[24] = {
-		"kern",   "user",     "mail",    "daemon",       "auth",     "syslog",
-		"lpr",    "news",     "uucp",    "cron",         "authpriv", "ftp",
-		"ntp",    "security", "console", "solaris-cron", "local0",   "local1",
-		"local2", "local3",   "local4",  "local5",       "local6",   "local7",
+	static const struct str names[24] = {
+		{ "kern", 4 },   { "user", 4 },     { "mail", 4 },     { "daemon", 6 },
+		{ "auth", 4 },   { "syslog", 6 },   { "lpr", 3 },      { "news", 4 },
+		{ "uucp", 4 },   { "cron", 4 },     { "authpriv", 8 }, { "ftp", 3 },
+		{ "ntp", 3 },    { "security", 8 }, { "console", 7 },  { "solaris-cron", 12 },
+		{ "local0", 6 }, { "local1", 6 },   { "local2", 6 },   { "local3", 6 },
+		{ "local4", 6 }, { "local5", 6 },   { "local6", 6 },   { "local7", 6 },
 	};
 
-	return facility < 24 ? str_c(names[facility]) : STR_NONE;
+	return facility < 24 ? names[facility] : STR_NONE;
 }
 
 struct str syslog_format_name(unsigned format)

@@ -2,7 +2,7 @@
 /* The syslog input: options and the life of an instance. */
 #include "inputs/syslog/syslog.h"
 
-#include "lib/mem.h"
+#include "lib/log.h"
 #include "lib/net.h"
 
 static const struct conf_enum framings[] = {
@@ -98,6 +98,9 @@ static int syslog_open(struct input *in, struct err *err)
 	s->conf = in->conf;
 	s->max_message =
 		s->conf->max_message < in->batch_bytes ? s->conf->max_message : in->batch_bytes;
+	if (s->max_message < s->conf->max_message)
+		log_warn("max_message is more than a batch may hold; raise memory or it is cut",
+			 KV_S("input", in->name), KV_I("max_message_bytes", s->max_message));
 	intern_keys(&s->keys);
 	rc = tz_load(&s->tz, s->conf->timezone, err);
 	for (size_t i = 0; rc >= 0 && i < s->conf->listen.n; i++) {

@@ -252,6 +252,9 @@ void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t in
 			u->msgs[i].msg_hdr.msg_name = NULL;
 	u->port = input_port_new(s->input, &u->source);
 	syslog_scribe_init(&u->scribe, s);
+	/* So that what is watched is there before the first loss. */
+	input_count_dropped(s->input, "kernel", 0);
+	input_count_dropped(s->input, "no_credit", 0);
 }
 
 void udp_start(struct syslog *s)

@@ -420,8 +420,8 @@ static void options(void)
 /* Nothing is settled and credit runs out: each datagram is a record or counted as dropped. */
 static void udp_without_credit(void)
 {
-	enum { SENT = 20000 };
 	struct rig *g = rig_new("no-credit", 1 << 20);
+	int64_t sent = 0;
 	char text[300];
 	int fd;
 
@@ -430,12 +430,15 @@ static void udp_without_credit(void)
 	fd = sender(g, SOCK_DGRAM);
 	memset(text, 'x', sizeof(text));
 	memcpy(text, "<13>", 4);
-	for (int i = 0; i < SENT; i++)
+	while (sent < 20000 || (dropped(g, "no_credit") == 0 && sent < 5000000)) {
 		put(g, fd, str_make(text, sizeof(text)));
+		if (++sent % 100 == 0)
+			loop_once(g->loop, 0);
+	}
 	UNTIL(g,
-	      metric_value(g->flow->in) + dropped(g, "no_credit") + dropped(g, "kernel") >= SENT);
+	      metric_value(g->flow->in) + dropped(g, "no_credit") + dropped(g, "kernel") >= sent);
 	OK(dropped(g, "no_credit") > 0);
-	EQ_INT(metric_value(g->flow->in) + dropped(g, "no_credit") + dropped(g, "kernel"), SENT);
+	EQ_INT(metric_value(g->flow->in) + dropped(g, "no_credit") + dropped(g, "kernel"), sent);
 	/* Credit is back: datagrams are taken again. */
 	release(g);
 	clear_text(g);
@@ -468,6 +471,7 @@ static void udp_kernel_drops(void)
 static void tcp_messages(void)
 {
 	struct rig *g = rig_new("tcp", 1 << 20);
+	int64_t bytes;
 	int fd;
 
 	rig_start(g);
@@ -481,7 +485,15 @@ static void tcp_messages(void)
 		  "} partial\n");
 	EQ_INT(counted(g, METRIC_INPUT_ERRORS, "framing"), 1);
 
-	/* Byte by byte, two connections at once. */
+	/* Between messages a connection holds no credit. */
+	bytes = metric_value(g->input.bytes);
+	fd = sender(g, SOCK_STREAM);
+	put(g, fd, STR("\n\n"));
+	UNTIL(g, metric_value(g->input.bytes) == bytes + 2 &&
+			 atomic_load(&g->budget.free_bytes) == g->total_bytes);
+	close(fd);
+
+	/* Byte by byte. */
 	clear_text(g);
 	fd = sender(g, SOCK_STREAM);
 	for (const char *p = "<13>slow\n"; *p; p++) {
@@ -541,6 +553,7 @@ static void tcp_backpressure(void)
 	struct str text;
 
 	g->holds = true;
+	g->conf.idle_timeout_ns = NS_PER_S / 10; /* not for those that are not read */
 	rig_start(g);
 	for (int c = 0; c < CONNS; c++)
 		fds[c] = sender(g, SOCK_STREAM);
@@ -682,6 +695,26 @@ static void stop_drains(void)
 	rig_free(g);
 }
 
+/* Even when the receiving thread had no turn yet. */
+static void stop_at_once(void)
+{
+	struct rig *g = rig_new("at-once", 4 << 20);
+	int fd;
+
+	rig_open(g);
+	fd = sender(g, SOCK_DGRAM);
+	for (int i = 0; i < 500; i++)
+		OK(send(fd, "<13>datagram", 12, 0) == 12);
+	input_syslog.start(&g->input);
+	input_syslog.stop(&g->input);
+	EQ_INT(metric_value(g->flow->in), 500);
+	for (uint32_t i = 0; i < nlanes; i++)
+		lane_stop(g->lanes[i]);
+	input_syslog.close(&g->input);
+	close(fd);
+	rig_free(g);
+}
+
 /* The deadline of a stop is over while records are still held: no leak, nothing freed twice. */
 static void abandoned(void)
 {
@@ -788,6 +821,7 @@ int main(void)
 		RUN(tcp_limits);
 		RUN(tcp_partial_flood);
 		RUN(stop_drains);
+		RUN(stop_at_once);
 		RUN(abandoned);
 		RUN(unix_sockets);
 		RUN(no_descriptors);
