@@ -37,6 +37,7 @@ void sender_free(struct sender *s)
 		mem_free(s->shards[i].packed.p);
 	}
 	mem_free(s->raw.p);
+	mem_free(s->packed.p);
 	mem_free(s->shards);
 	mem_free(s);
 }
@@ -124,12 +125,13 @@ static void build(struct shard *shard, const struct job *job)
 {
 	struct sender *s = shard->sender;
 	size_t size = pieces_body_size(job->pieces, job->npieces);
-	char *raw = room_for(&s->raw, size),
-	     *packed = room_for(&shard->packed, compress_bound(size));
+	char *raw = room_for(&s->raw, size), *packed = room_for(&s->packed, compress_bound(size));
 
 	pieces_body(job->pieces, job->npieces, raw);
 	shard->raw_bytes = size;
 	shard->packed_bytes = compress_block(raw, size, packed);
+	/* A copy of its true size, a third of the bound: there is one for each request under way. */
+	memcpy(room_for(&shard->packed, shard->packed_bytes), packed, shard->packed_bytes);
 	shard->built = job;
 }
 
@@ -138,7 +140,8 @@ static void on_trim(struct timer *t)
 	struct sender *s = container_of(t, struct sender, trim);
 
 	mem_free(s->raw.p);
-	s->raw = (struct room){ NULL, 0 };
+	mem_free(s->packed.p);
+	s->raw = s->packed = (struct room){ NULL, 0 };
 	for (unsigned i = 0; i < s->conf.nshards; i++) {
 		struct shard *shard = &s->shards[i];
 

@@ -35,10 +35,10 @@ struct sender {
 	struct sender_conf conf;
 	struct shard *shards;
 	struct tenant *tenants;
-	struct room raw;       /* of whoever builds a body right now */
-	size_t request_bytes;  /* conf's, or less after a 413 */
-	int64_t not_before_ns; /* nobody answers at all: everything waits */
-	unsigned failures;     /* of that kind, in a row */
+	struct room raw, packed; /* of whoever builds a body right now */
+	size_t request_bytes;    /* conf's, or less after a 413 */
+	int64_t not_before_ns;   /* nobody answers at all: everything waits */
+	unsigned failures;       /* of that kind, in a row */
 	uint64_t random;
 	struct timer turn, trim;
 	bool is_up, is_stopped;
