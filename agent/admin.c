@@ -105,7 +105,7 @@ static bool send_rest(struct client *c)
 		ssize_t n =
 			os->send(c->io.fd, c->out.p + c->sent, c->out.n - c->sent, MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EAGAIN) {
+		if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
 			loop_io_set(c->admin->loop, &c->io, EPOLLOUT);
 			return true;
 		}
@@ -130,7 +130,7 @@ static void on_client(struct io *io, uint32_t events)
 		return;
 	}
 	n = os->recv(io->fd, c->req + c->nreq, sizeof(c->req) - c->nreq, 0);
-	if (n < 0 && errno == EAGAIN)
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n <= 0) {
 		client_free(c);
