@@ -19,6 +19,7 @@ def compiles(t: tree.Tree, path: str) -> str:
 		[os.environ.get("CC", "gcc"), "-std=gnu11", "-D_GNU_SOURCE", "-fsyntax-only", *WARNINGS, "-I", t.root, "-xc", "-"],
 		input=f'#include "{path}"\n#include "{path}"\n'.encode(),
 		capture_output=True,
+		cwd=t.root, # a source from stdin looks for "" files in the current folder first
 	)
 	return done.stderr.decode(errors="replace") if done.returncode else ""
 
