@@ -4,6 +4,7 @@
 #ifndef LIB_OS_H
 #define LIB_OS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -37,6 +38,16 @@ struct os_ops {
 	int (*epoll_wait)(int fd, struct epoll_event *events, int n, int timeout_ms);
 	int (*clock_gettime)(clockid_t id, struct timespec *t);
 };
+
+/* The call again for as long as a signal interrupts it: OS_RETRY(os->fstat(fd, &st)). */
+#define OS_RETRY(call)                                                                             \
+	({                                                                                         \
+		__typeof__(call) r_;                                                               \
+		do {                                                                               \
+			r_ = (call);                                                               \
+		} while (r_ == -1 && errno == EINTR);                                              \
+		r_;                                                                                \
+	})
 
 /* The table in force; the kernel's unless a test replaced it before any thread was started. */
 extern const struct os_ops *os;

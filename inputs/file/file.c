@@ -57,6 +57,9 @@ static bool step(struct file_input *fi, struct tail *t, struct read_batch *ret, 
 	case READ_END:
 		tail_at_end(t);
 		return true;
+	case READ_TROUBLE:
+		tail_trouble(t);
+		return true;
 	case READ_NO_CREDIT:
 		put_back(fi, t);
 		fi->is_paused = true;

@@ -108,6 +108,7 @@ struct tail {
 	uint64_t seen_round; /* scan that found it at its path */
 	uint64_t found_look; /* which look at names found it */
 	unsigned hops;       /* renames it had been through then */
+	unsigned troubles;   /* in a row */
 	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
 	uint32_t want_bytes; /* so that a batch is about full of records */
 	uint32_t line_bytes; /* recent mean */
@@ -118,6 +119,7 @@ struct tail {
 	bool is_ready;     /* in the queue */
 	bool is_rotated;   /* no path that we watch leads to it */
 	bool is_at_end;    /* everything seen was read once */
+	bool is_unseen;    /* the last look at it failed */
 	bool must_flush;   /* an unfinished line goes out now */
 	bool is_ahead;     /* waits for its oldest batches to settle */
 	bool is_forgotten; /* its position is dropped with it */
@@ -150,6 +152,8 @@ void tail_restart(struct tail *t);
 void tail_replace(struct tail *t, int fd, const struct file_look *look);
 /* Everything there is was read: lets newer files of its name go on, sets the timers. */
 void tail_at_end(struct tail *t);
+/* An error that may pass: again in a moment. One that stays does not hold up newer files for ever. */
+void tail_trouble(struct tail *t);
 /* Reads no more. It is freed when its last batch has settled. */
 void tail_close(struct tail *t);
 /* At once, whatever is on its way; nobody may hold a batch of it any more. */
@@ -171,6 +175,7 @@ enum read_result {
 	READ_BATCH,     /* *ret is filled */
 	READ_AGAIN,     /* some work was done; call again */
 	READ_NO_CREDIT, /* wait for resume() */
+	READ_TROUBLE,   /* could not be read; tail_trouble() tries again */
 	READ_WAIT,      /* for an older file, or for acks: tail_ready() will be called */
 	READ_CLOSED,    /* the tail must not be used any more */
 };

@@ -177,17 +177,16 @@ static void rotate(struct tail *t)
 
 /* ---- saved positions ---------------------------------------------------------------------- */
 
-/* The file still has, in the places that were noted, what was read there. */
-static bool content_fits(const struct pos *p, int fd, uint64_t size, uint64_t offset,
-			 uint64_t marker)
+/* Does the file still have, in the places that were noted, what was read there? */
+static enum same content_is(const struct pos *p, int fd, uint64_t size, uint64_t offset,
+			    uint64_t marker)
 {
-	uint64_t hash;
+	enum same head;
 
 	if (size < offset || size < p->head_n)
-		return false;
-	if (p->head_n && (!head_read(fd, p->head_n, &hash) || hash != p->head))
-		return false;
-	return !offset || (marker_read(fd, offset, &hash) && hash == marker);
+		return SAME_NO;
+	head = p->head_n ? hash_is(fd, 0, p->head_n, p->head) : SAME_YES;
+	return head == SAME_YES ? marker_is(fd, offset, marker) : head;
 }
 
 /* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
@@ -200,7 +199,7 @@ static struct pos *find_replaced(struct file_input *fi, int fd, const struct fil
 
 	while ((p = positions_find_path(fi->positions, path, p)))
 		if (p->head_n == HEAD_BYTES && !p->is_elsewhere &&
-		    content_fits(p, fd, look->size, p->offset, p->marker))
+		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
 			return p;
 	return NULL;
 }
@@ -214,7 +213,7 @@ static void skip_to_end(struct file_input *fi, struct pos *p, int fd, uint64_t s
 		size_t n = at < PROBE_BYTES ? (size_t)at : PROBE_BYTES;
 		const char *nl;
 
-		if (os->pread(fd, fi->probe, n, (off_t)(at - n)) != (ssize_t)n)
+		if (file_read(fd, fi->probe, n, at - n) != (ssize_t)n)
 			return;
 		nl = memrchr(fi->probe, '\n', n);
 		at -= n;
@@ -239,7 +238,8 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 
 	if (p && p->is_open)
 		return NULL; /* was closed, its last batches are on their way */
-	if (p && content_fits(p, fd, look->size, p->offset, p->marker)) {
+	/* When it cannot be read now: each read compares the marker again. */
+	if (p && content_is(p, fd, look->size, p->offset, p->marker) != SAME_NO) {
 		if (p->file.dev != look->id.dev)
 			positions_move(ps, p, &look->id);
 		return p;
@@ -288,7 +288,7 @@ static int open_regular(struct file_input *fi, struct str path, unsigned char d_
 		refuse_type(fi, path, look->id.ino, look->mode);
 		return -1;
 	}
-	fd = os->open(path.p, flags, 0);
+	fd = OS_RETRY(os->open(path.p, flags, 0));
 	if (fd < 0) {
 		if (errno == EACCES || errno == EPERM)
 			find_refuse(
@@ -306,7 +306,7 @@ static int open_regular(struct file_input *fi, struct str path, unsigned char d_
 		return -1;
 	}
 	if (look->size >= sizeof(start) &&
-	    os->pread(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
+	    file_read(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
 	    is_compressed(str_make(start, sizeof(start)))) {
 		find_refuse(fi, path, look->id.ino, "compressed",
 			    "compressed files are not read; name them in exclude");
@@ -349,8 +349,9 @@ static bool succeed(struct tail *t, int fd, const struct file_look *look)
 {
 	struct stat st;
 
-	if (t->pos->head_n == HEAD_BYTES && os->fstat(t->fd, &st) == 0 && st.st_nlink == 0 &&
-	    content_fits(t->pos, fd, look->size, t->offset, t->marker)) {
+	if (t->pos->head_n == HEAD_BYTES && OS_RETRY(os->fstat(t->fd, &st)) == 0 &&
+	    st.st_nlink == 0 &&
+	    content_is(t->pos, fd, look->size, t->offset, t->marker) == SAME_YES) {
 		tail_replace(t, fd, look);
 		return true;
 	}
@@ -490,7 +491,8 @@ static void look_at_name(struct file_input *fi, struct str path)
 	struct tail *t = find_by_path(fi, path);
 	struct statx s;
 
-	if (os->statx(AT_FDCWD, path.p, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO, &s) != 0) {
+	if (OS_RETRY(os->statx(AT_FDCWD, path.p, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO,
+			       &s)) != 0) {
 		if (t && errno == ENOENT)
 			rotate(t);
 		return;
@@ -615,7 +617,7 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	if (fd < 0)
 		return;
 	if (tail_of(fi, &look.id) || !file_id_eq(&look.id, &m->pos->file) ||
-	    !content_fits(m->pos, fd, look.size, m->pos->offset, m->pos->marker) ||
+	    content_is(m->pos, fd, look.size, m->pos->offset, m->pos->marker) == SAME_NO ||
 	    look.size == m->pos->offset) {
 		os->close(fd);
 		return;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Identity of files: statx, hashes of head and marker. */
+#include <errno.h>
+#include <unistd.h>
+
 #include "inputs/file/ident.h"
 #include "lib/clock.h"
 #include "lib/os.h"
@@ -8,7 +11,7 @@ static bool look(int fd, const char *path, int flags, struct file_look *ret)
 {
 	struct statx s;
 
-	if (os->statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, &s) != 0)
+	if (OS_RETRY(os->statx(fd, path, flags, STATX_BASIC_STATS | STATX_BTIME, &s)) != 0)
 		return false;
 	*ret = (struct file_look){
 		.id = { .dev = (uint64_t)s.stx_dev_major << 32 | s.stx_dev_minor,
@@ -42,26 +45,50 @@ uint64_t ident_hash(const char *p, size_t n)
 	return h;
 }
 
-static bool hash_at(int fd, uint64_t at, size_t n, uint64_t *ret)
+ssize_t file_read(int fd, void *p, size_t n, uint64_t at)
+{
+	size_t done = 0;
+
+	while (done < n) {
+		ssize_t got = os->pread(fd, (char *)p + done, n - done, (off_t)(at + done));
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -1;
+		if (got == 0)
+			break;
+		done += (size_t)got;
+	}
+	return (ssize_t)done;
+}
+
+enum same hash_is(int fd, uint64_t at, size_t n, uint64_t hash)
 {
 	char bytes[HEAD_BYTES];
+	ssize_t got = n <= sizeof(bytes) ? file_read(fd, bytes, n, at) : 0;
 
-	if (n && os->pread(fd, bytes, n, (off_t)at) != (ssize_t)n)
-		return false;
-	*ret = ident_hash(bytes, n);
-	return true;
+	if (got < 0)
+		return SAME_UNKNOWN;
+	return (size_t)got == n && ident_hash(bytes, n) == hash ? SAME_YES : SAME_NO;
+}
+
+enum same marker_is(int fd, uint64_t offset, uint64_t hash)
+{
+	size_t n = marker_size(offset);
+
+	return n ? hash_is(fd, offset - n, n, hash) : SAME_YES;
 }
 
 bool marker_read(int fd, uint64_t offset, uint64_t *ret)
 {
+	char bytes[MARKER_BYTES];
 	size_t n = marker_size(offset);
 
-	return hash_at(fd, offset - n, n, ret);
-}
-
-bool head_read(int fd, size_t n, uint64_t *ret)
-{
-	return n <= HEAD_BYTES && hash_at(fd, 0, n, ret);
+	if (file_read(fd, bytes, n, offset - n) != (ssize_t)n)
+		return false;
+	*ret = ident_hash(bytes, n);
+	return true;
 }
 
 uint32_t head_size(uint64_t size)

@@ -5,6 +5,8 @@
 #ifndef INPUTS_FILE_IDENT_H
 #define INPUTS_FILE_IDENT_H
 
+#include <sys/types.h>
+
 #include "lib/str.h"
 
 #define HEAD_BYTES 1024 /* of the beginning that are hashed at most */
@@ -42,10 +44,17 @@ static inline size_t marker_size(uint64_t offset)
 	return offset < MARKER_BYTES ? (size_t)offset : MARKER_BYTES;
 }
 
+/* As pread(), but interrupted and short reads go on: less than n only at the end of the file. -1 when a part
+ * cannot be read. */
+ssize_t file_read(int fd, void *p, size_t n, uint64_t at);
+
+/* Do the n <= HEAD_BYTES bytes at `at` have this hash? Fewer bytes do not. */
+enum same { SAME_NO, SAME_YES, SAME_UNKNOWN /* cannot be read: errno */ };
+enum same hash_is(int fd, uint64_t at, size_t n, uint64_t hash);
+/* The marker before offset. */
+enum same marker_is(int fd, uint64_t offset, uint64_t hash);
 /* Hash of the marker before offset; false when it cannot be read whole. */
 bool marker_read(int fd, uint64_t offset, uint64_t *ret);
-/* Hash of the first n <= HEAD_BYTES bytes; false when there are fewer. */
-bool head_read(int fd, size_t n, uint64_t *ret);
 /* How many bytes of the beginning to hash for a file of this size: grows in few steps. */
 uint32_t head_size(uint64_t size);
 

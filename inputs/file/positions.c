@@ -305,7 +305,6 @@ static bool trouble(struct positions *ps, const char *what)
 {
 	int e = errno;
 
-	ps->is_damaged = true;
 	ps->retry_at_ns = clock_mono_ns() + RETRY_NS;
 	log_error("cannot keep positions, a restart may send lines again", KV_S("what", what),
 		  KV_S("path", ps->path), KV_ERRNO(e));
@@ -315,8 +314,8 @@ static bool trouble(struct positions *ps, const char *what)
 
 static bool sync_dir(const struct positions *ps)
 {
-	int fd = os->open(ps->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-	bool ok = fd >= 0 && os->fsync(fd) == 0;
+	int fd = OS_RETRY(os->open(ps->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
+	bool ok = fd >= 0 && OS_RETRY(os->fsync(fd)) == 0;
 
 	if (fd >= 0)
 		os->close(fd);
@@ -354,12 +353,13 @@ static void forget_old(struct positions *ps)
 static bool rewrite(struct positions *ps)
 {
 	struct buf text = { .max = RENDER_MAX };
-	int fd = os->open(ps->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600);
+	int fd = OS_RETRY(
+		os->open(ps->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
 
 	if (fd < 0)
 		return trouble(ps, "create");
 	positions_render(ps, &text);
-	if (!write_all(fd, buf_as_str(&text)) || os->fsync(fd) != 0 ||
+	if (!write_all(fd, buf_as_str(&text)) || OS_RETRY(os->fsync(fd)) != 0 ||
 	    os->rename(ps->temp_path, ps->path) != 0 || !sync_dir(ps)) {
 		int e;
 
@@ -385,46 +385,56 @@ static bool rewrite(struct positions *ps)
 	return true;
 }
 
-bool positions_save(struct positions *ps)
+/* Settled positions become lines only now: one for each file, however many batches it had. */
+static void render_dirty(struct positions *ps)
 {
-	if (!ps->path) {
-		buf_clear(&ps->pending);
-		return true;
-	}
-	forget_old(ps);
-	return rewrite(ps);
-}
-
-bool positions_flush(struct positions *ps)
-{
-	uint64_t limit = 8 * ps->saved_bytes > REWRITE_BYTES ? 8 * ps->saved_bytes : REWRITE_BYTES;
-
-	if (!positions_have_changes(ps))
-		return true;
 	while (ps->dirty) {
 		ps->dirty->is_dirty = false;
 		positions_render_settled(ps->dirty, &ps->pending);
 		ps->dirty = ps->dirty->next_dirty;
 	}
-	if (!ps->path) {
-		buf_clear(&ps->pending);
-		return true;
-	}
-	if (ps->is_damaged && clock_mono_ns() < ps->retry_at_ns) {
-		buf_clear(&ps->pending); /* the rewrite will have it */
-		return false;
-	}
-	if (ps->is_damaged || ps->file_bytes + ps->pending.n > limit || ps->pending.is_cut)
-		return positions_save(ps);
-	if (!write_all(ps->fd, buf_as_str(&ps->pending))) {
+}
+
+static bool append(struct positions *ps)
+{
+	render_dirty(ps);
+	if (ps->is_damaged || ps->pending.is_cut || !write_all(ps->fd, buf_as_str(&ps->pending))) {
 		/* Half a line may be there now; only a new file is sure to be whole. */
-		trouble(ps, "append");
-		buf_clear(&ps->pending);
+		if (!ps->is_damaged)
+			trouble(ps, "append");
+		ps->is_damaged = true;
+		buf_clear(&ps->pending); /* the new file will have it */
 		return false;
 	}
 	ps->file_bytes += ps->pending.n;
 	buf_clear(&ps->pending);
 	return true;
+}
+
+bool positions_save(struct positions *ps)
+{
+	if (!ps->path) {
+		render_dirty(ps);
+		buf_clear(&ps->pending);
+		return true;
+	}
+	forget_old(ps);
+	if (rewrite(ps))
+		return true;
+	append(ps); /* what is there is as good as a new file */
+	return false;
+}
+
+bool positions_flush(struct positions *ps)
+{
+	uint64_t limit = 8 * ps->saved_bytes > REWRITE_BYTES ? 8 * ps->saved_bytes : REWRITE_BYTES;
+	bool is_long = ps->file_bytes + ps->pending.n > limit;
+
+	if (!positions_have_changes(ps))
+		return true;
+	if (!ps->path || ((ps->is_damaged || is_long) && clock_mono_ns() >= ps->retry_at_ns))
+		return positions_save(ps);
+	return append(ps);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */
@@ -453,7 +463,7 @@ static void apply_lines(struct positions *ps, struct buf *text, bool *is_skippin
 
 static int load(struct positions *ps, struct err *err)
 {
-	int fd = os->open(ps->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
+	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0));
 	struct buf text = BUF_INIT;
 	bool is_skipping = false;
 	ssize_t n;
@@ -533,7 +543,11 @@ struct positions *positions_open(const char *path, struct err *err)
 		r = load(ps, err);
 	if (r == 0) {
 		settle_in(ps);
-		if (!rewrite(ps))
+		/* A place that cannot be written is a mistake to be told at start; a full or failing
+		 * disk is trouble that may pass. */
+		ps->is_damaged = !rewrite(ps);
+		if (ps->is_damaged && (errno == EACCES || errno == EPERM || errno == EROFS ||
+				       errno == ENOENT || errno == ENOTDIR))
 			r = err_errno(err, errno, "cannot write the position file");
 	}
 	if (r < 0) {

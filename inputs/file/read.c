@@ -107,16 +107,16 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 	if (!b)
 		return READ_NO_CREDIT;
 	p = arena_room(&b->arena, before + n);
-	got = os->pread(t->fd, p, before + n, (off_t)(t->offset - before));
-	if (got < 0 && errno != EINTR && errno != EAGAIN) {
+	got = file_read(t->fd, p, before + n, t->offset - before);
+	if (got < 0) {
 		log_warn("cannot read", KV("path", t->pos->path), KV_ERRNO(errno));
 		input_count_error(t->fi->in, "read");
 		batch_free(b);
-		return READ_END; /* tried again by the scan */
+		return READ_TROUBLE;
 	}
 	if (got <= (ssize_t)before) {
 		batch_free(b); /* shrunk since it was looked at */
-		return got < 0 ? READ_AGAIN : READ_END;
+		return READ_END;
 	}
 	if (before && ident_hash(p, before) != t->marker) {
 		batch_free(b);
@@ -227,9 +227,9 @@ static enum read_result search_end(struct reader *r, uint64_t *ret_end)
 
 		if (work >= PROBE_WORK)
 			return READ_AGAIN;
-		got = os->pread(t->fd, t->fi->probe, n, (off_t)from);
+		got = file_read(t->fd, t->fi->probe, n, from);
 		if (got <= 0)
-			return READ_END;
+			return got < 0 ? READ_TROUBLE : READ_END;
 		nl = memchr(t->fi->probe, '\n', (size_t)got);
 		if (nl) {
 			*ret_end = from + (size_t)(nl - t->fi->probe) + 1;
@@ -249,7 +249,7 @@ static bool is_cr(int fd, uint64_t at)
 {
 	char c;
 
-	return os->pread(fd, &c, 1, (off_t)at) == 1 && c == '\r';
+	return file_read(fd, &c, 1, at) == 1 && c == '\r';
 }
 
 /* The line that ends at `end` and does not fit a read. */
@@ -270,7 +270,7 @@ static enum read_result read_long(struct reader *r, uint64_t end, bool has_end,
 		return result;
 	if (text.n < n || !marker_read(t->fd, end, &marker)) {
 		batch_free(b);
-		return READ_END;
+		return READ_TROUBLE;
 	}
 	arena_take(&b->arena, (size_t)(text.p - arena_room(&b->arena, 0)) + n);
 	t0_ns = r->again ? r->again->t0_ns : next_time(t->fi);
@@ -314,7 +314,7 @@ static enum read_result look_at_head(struct tail *t)
 	uint32_t n = head_size(t->size);
 	char head[HEAD_BYTES];
 
-	if (t->pos->head_n >= n || os->pread(t->fd, head, n, 0) != (ssize_t)n)
+	if (t->pos->head_n >= n || file_read(t->fd, head, n, 0) != (ssize_t)n)
 		return READ_BATCH;
 	if (ident_hash(head, t->pos->head_n) != t->pos->head && t->pos->head_n) {
 		tail_restart(t);
@@ -365,6 +365,8 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 		return READ_WAIT;
 	if (!tail_look(t))
 		return READ_CLOSED;
+	if (t->is_unseen)
+		return READ_TROUBLE;
 	result = look_at_head(t);
 	if (result != READ_BATCH)
 		return result;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The life of one file: opened, read, rewritten, rotated away, closed, settled. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "inputs/file/file.h"
 #include "lib/check.h"
@@ -10,6 +11,7 @@
 #include "lib/os.h"
 
 #define ROTATED_POLL_NS (250 * NS_PER_MS)
+#define TROUBLES_MAX 40 /* ten seconds */
 #define SAVE_DELAY_NS NS_PER_S
 
 uint64_t tail_id_hash(const struct file_id *id)
@@ -96,31 +98,27 @@ void tail_restart(struct tail *t)
 	tail_count_behind(t);
 }
 
-static bool marker_is_same(struct tail *t)
-{
-	uint64_t marker;
-
-	return marker_read(t->fd, t->offset, &marker) && marker == t->marker;
-}
-
 bool tail_look(struct tail *t)
 {
 	int64_t mtime_ns;
 	uint64_t size;
 	struct stat st;
 
-	if (os->fstat(t->fd, &st) != 0) {
-		log_warn("cannot look at a file any more", KV("path", t->pos->path),
-			 KV_ERRNO(errno));
+	t->is_unseen = OS_RETRY(os->fstat(t->fd, &st)) != 0;
+	if (t->is_unseen) {
+		log_warn("cannot look at a file", KV("path", t->pos->path), KV_ERRNO(errno));
 		input_count_error(t->fi->in, "stat");
+		if (errno != ESTALE)
+			return true; /* tried again: nothing is given up for a passing error */
 		tail_close(t);
 		return false;
 	}
 	size = (uint64_t)st.st_size;
 	mtime_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
 	/* A changed time without new bytes: perhaps rewritten with as many. */
-	if (size < t->offset || (size == t->offset + t->partial && t->offset &&
-				 mtime_ns != t->mtime_ns && !marker_is_same(t)))
+	if (size < t->offset ||
+	    (size == t->offset + t->partial && t->offset && mtime_ns != t->mtime_ns &&
+	     marker_is(t->fd, t->offset, t->marker) == SAME_NO))
 		tail_restart(t);
 	if (size < t->offset + t->partial)
 		t->partial = 0;
@@ -149,13 +147,15 @@ static void on_timer(struct timer *timer)
 	int64_t wait_ns =
 		t->is_rotated ? t->fi->conf->rotate_wait_ns : t->fi->conf->partial_wait_ns;
 
+	if (t->troubles)
+		tail_ready(t); /* reading looks, too */
 	if (t->is_ready || !tail_look(t))
 		return;
-	if (t->size > t->offset + t->partial) {
+	if (t->is_unseen) {
+		tail_trouble(t);
+	} else if (t->size > t->offset + t->partial) {
 		tail_ready(t);
-		return;
-	}
-	if (clock_mono_ns() - since_ns < wait_ns) {
+	} else if (!t->is_at_end || clock_mono_ns() - since_ns < wait_ns) {
 		tail_at_end(t);
 	} else if (t->partial) {
 		t->must_flush = true;
@@ -165,10 +165,20 @@ static void on_timer(struct timer *timer)
 	}
 }
 
+void tail_trouble(struct tail *t)
+{
+	if (++t->troubles > TROUBLES_MAX && !t->is_at_end) {
+		t->is_at_end = true;
+		wake_followers(t);
+	}
+	loop_timer_in(t->fi->in->loop, &t->timer, ROTATED_POLL_NS, on_timer);
+}
+
 void tail_at_end(struct tail *t)
 {
 	const struct file_conf *conf = t->fi->conf;
 
+	t->troubles = 0;
 	if (!t->is_at_end) {
 		t->is_at_end = true;
 		wake_followers(t);
@@ -385,7 +395,7 @@ void tail_close(struct tail *t)
 
 	if (t->fd < 0)
 		return;
-	if (os->fstat(t->fd, &st) == 0 && st.st_nlink == 0) {
+	if (OS_RETRY(os->fstat(t->fd, &st)) == 0 && st.st_nlink == 0) {
 		t->is_forgotten = true;
 		metric_add(t->fi->deleted, 1);
 	}

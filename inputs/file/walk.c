@@ -124,7 +124,7 @@ static bool entry(struct walk *w, uint64_t next, unsigned char d_type, uint64_t 
 	struct stat st;
 
 	if (is_link) {
-		bool is_there = os->stat(buf_cstr(&w->path), &st) == 0;
+		bool is_there = OS_RETRY(os->stat(buf_cstr(&w->path), &st)) == 0;
 
 		is_dir = is_there && S_ISDIR(st.st_mode);
 		ino = is_there ? st.st_ino : 0;
@@ -175,7 +175,7 @@ static void read_dir(struct walk *w, uint64_t states)
 			w->ops->trouble(w->ctx, dir_path(w), errno);
 		return;
 	}
-	if (os->fstat(dirfd(dir), &st) == 0 && is_new_visit(w, &st, states)) {
+	if (OS_RETRY(os->fstat(dirfd(dir), &st)) == 0 && is_new_visit(w, &st, states)) {
 		w->entered++;
 		w->ops->dir(w->ctx, dir_path(w), interest(w, states));
 		while (w->entered < WALK_DIRS_MAX && (d = readdir(dir))) {
@@ -213,8 +213,8 @@ static void look_up(struct walk *w, uint64_t states, const struct glob_elem *e)
 		w->ops->dir(w->ctx, dir_path(w), WALK_FILES);
 	if (!push(w, name))
 		return;
-	if (os->statx(AT_FDCWD, buf_cstr(&w->path), AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO,
-		      &stx) == 0)
+	if (OS_RETRY(os->statx(AT_FDCWD, buf_cstr(&w->path), AT_SYMLINK_NOFOLLOW,
+			       STATX_TYPE | STATX_INO, &stx)) == 0)
 		is_way = entry(w, advance(w, states, name), d_type_of(&stx), stx.stx_ino);
 	else if (errno != ENOENT && errno != ENOTDIR)
 		w->ops->trouble(w->ctx, dir_path(w), errno);
