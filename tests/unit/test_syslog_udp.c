@@ -167,7 +167,7 @@ static void unix_sockets(void)
 	rig_start(g);
 	for (int i = 0; i < 2; i++) {
 		fd = socket(AF_UNIX, i ? SOCK_STREAM : SOCK_DGRAM, 0);
-		snprintf(at.sun_path, sizeof(at.sun_path), "%s", paths[i]);
+		snprintf(at.sun_path, sizeof(at.sun_path), "%s/%d", dir, i);
 		OK(connect(fd, (struct sockaddr *)&at, sizeof(at)) == 0);
 		clear_text(g);
 		put(g, fd, STR("<13>Jan 14 22:14:15 app[7]: local"));
