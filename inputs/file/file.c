@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file input: options, the life of an instance, and its turns. */
 #include <errno.h>
-#include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "inputs/file/file.h"
@@ -329,6 +329,18 @@ static int open_positions(struct file_input *fi, struct err *err)
 	return 0;
 }
 
+/* The usual soft limit of 1024 is for programs that use select(2). */
+static void raise_descriptors(unsigned files)
+{
+	struct rlimit limit;
+	rlim_t want = files + 256u;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+		return;
+	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int file_open(struct input *in, struct err *err)
 {
 	struct file_input *fi = in->state;
@@ -339,6 +351,7 @@ static int file_open(struct input *in, struct err *err)
 	fi->conf = in->conf;
 	fi->full_length_key = key_intern(STR("tailrace_full_length"));
 	get_metrics(fi);
+	raise_descriptors(fi->conf->max_open_files);
 	r = compile(&fi->conf->paths, &fi->globs, &fi->nglobs, err);
 	if (r == 0)
 		r = compile(&fi->conf->exclude, &fi->excludes, &fi->nexcludes, err);

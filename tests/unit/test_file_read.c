@@ -264,6 +264,53 @@ static void polling(void)
 	rig_end(g);
 }
 
+/* More events than the kernel keeps: it says so, and everything is looked at. */
+static void events_lost(void)
+{
+	struct rig *g = rig_new("*.log");
+	int64_t before = error_count("events_lost");
+
+	rig_start(g);
+	append(g, "a.log", "one\n");
+	UNTIL(g, g->ngot == 1);
+	append(g, "x", "");
+	for (int i = 0; i < 10000; i++) {
+		OK(rename(rig_path(g, "x"), rig_path(g, "y")) == 0);
+		OK(rename(rig_path(g, "y"), rig_path(g, "x")) == 0);
+	}
+	append(g, "b.log", "two\n");
+	EXPECT(g, "one\ntwo\n");
+	OK(error_count("events_lost") > before);
+	rig_end(g);
+}
+
+/* Changes that inotify does not tell of: after two of them the directory is polled. */
+static void blind_inotify(void)
+{
+	struct rig *g = rig_new("*.log");
+	struct timespec then[2] = { { 1000000000, 0 }, { 1000000000, 0 } };
+
+	g->conf.partial_wait_ns = 0;
+	append(g, "a.log", "unfinished");
+	rig_start(g);
+	rig_run(g, 50);
+	for (int i = 0; i < 2; i++) {
+		struct tail *t = rig_input(g)->tails;
+
+		OK(!watch_has_polled(rig_input(g)->watch));
+		/* As if it had been written a while ago and nobody had said so. */
+		then[1].tv_sec++;
+		OK(utimensat(AT_FDCWD, rig_path(g, "a.log"), then, 0) == 0);
+		t->partial = 0;
+		find_scan(rig_input(g));
+		rig_run(g, 10);
+	}
+	OK(watch_has_polled(rig_input(g)->watch));
+	append(g, "a.log", " line\n");
+	EXPECT(g, "unfinished line\n");
+	rig_end(g);
+}
+
 static void refused_files(void)
 {
 	struct rig *g = rig_new("*");
@@ -502,6 +549,8 @@ int main(void)
 	RUN(credit);
 	RUN(new_files);
 	RUN(polling);
+	RUN(events_lost);
+	RUN(blind_inotify);
 	RUN(refused_files);
 	RUN(limit_of_files);
 	RUN(start_at_end);
