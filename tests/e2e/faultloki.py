@@ -136,6 +136,7 @@ class FaultLoki:
 		self.in_flight: Counter[str] = Counter()
 		self.max_in_flight = 0
 		self.violations: list[str] = []
+		self.ordered = True  # what check() demands; off where several sources feed one stream by several lanes
 		self.port = 0
 		self.up()
 
@@ -215,10 +216,10 @@ class FaultLoki:
 		self.wait(lambda s: len(s.lines(**kw)) >= count, timeout_s, f"{count} lines kept")
 		return self.lines(**kw)
 
-	def check(self, ordered: bool = True) -> None:
+	def check(self) -> None:
 		"""What holds for every push of a good client, and for what is kept. Called at the end of every test.
 
-		ordered: within a stream nothing new may be older than what is kept. Off where the test itself sends old times.
+		Within a stream nothing new may be older than what is kept, unless `ordered` is off.
 		"""
 		problems = list(self.violations)
 		kept: dict[tuple, set[Entry]] = {}
@@ -231,7 +232,7 @@ class FaultLoki:
 				key = (push.tenant, tuple(sorted(stream.labels.items())))
 				have = kept.setdefault(key, set())
 				new = [entry.ts for entry in stream.entries if entry not in have]
-				if ordered and new and min(new) < newest.get(key, 0):
+				if self.ordered and new and min(new) < newest.get(key, 0):
 					problems.append(f"push {number}: {stream.label_text} goes back in time")
 				have.update(stream.entries)
 				newest[key] = max(newest.get(key, 0), max(new, default=0))

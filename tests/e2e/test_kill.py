@@ -47,7 +47,7 @@ def test_kill_while_writing(agent, loki, proxy, tenant, tmp_path, rotate):
 def test_kill_while_catching_up(agent, loki, proxy, tenant, tmp_path):
 	"""A large file, many batches in flight and finished out of order."""
 	log = tmp_path / "app.log"
-	lines = numbered(scale(60_000, 600_000), pad=120)
+	lines = numbered(scale(40_000, 600_000), pad=120)
 	log.write_text(text(lines))
 	one = agent(config(
 		{"app": file_input(log)}, loki_output(proxy.push_url, tenant, batch_size="64KiB"),

@@ -27,7 +27,7 @@ def tail(agent, tenant, tmp_path):
 		log = tmp_path / "app.log"
 		log.write_text(text(lines))
 		return agent(config(
-			{"app": file_input(log)}, loki_output(url, tenant, **output), shutdown_timeout="5s",
+			{"app": file_input(log)}, loki_output(url, tenant, **output), shutdown_timeout="2s",
 		))
 
 	return tail
@@ -65,7 +65,7 @@ def test_waiting_costs_nothing(tail, fault_loki):
 	one = tail(fault_loki.push_url, lines)
 	one.wait_metric("tailrace_push_retries_total", 1)
 	began, cpu = time.monotonic(), one.cpu_s()
-	time.sleep(3)
+	time.sleep(2)
 	used = (one.cpu_s() - cpu) / (time.monotonic() - began)
 	fault_loki.up()
 	assert difference(fault_loki.wait_lines(2000), lines) == ""
@@ -91,8 +91,8 @@ def test_slow(tail, fault_loki):
 
 def test_longer_than_the_timeout_counts_as_lost(tail, fault_loki):
 	lines = numbered(100)
-	fault_loki.script(Fault.status(204, stored=True).slow(3))
-	one = tail(fault_loki.push_url, lines, timeout="1s")
+	fault_loki.script(Fault.status(204, stored=True).slow(1.5))
+	one = tail(fault_loki.push_url, lines, timeout="500ms")
 	fault_loki.wait(lambda s: len(s.pushes) >= 2, 20, "the push was sent again")
 	assert difference(fault_loki.wait_lines(len(lines)), lines) == ""
 	one.wait_idle()
@@ -102,7 +102,7 @@ def test_longer_than_the_timeout_counts_as_lost(tail, fault_loki):
 # --- answers that mean: later -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("code", [408, 429, 500, 502, 503, 504, 599])
+@pytest.mark.parametrize("code", [408, 429, 500, 503])
 def test_retried_with_the_same_bytes(tail, fault_loki, code):
 	lines = numbered(500)
 	fault_loki.script(Fault.status(code, "not now\n", stored=code == 500) * 3)
@@ -122,8 +122,8 @@ def test_retried_with_the_same_bytes(tail, fault_loki, code):
 def test_429_waits_as_long_as_it_is_told(tail, fault_loki, retry_after):
 	lines = numbered(100)
 	if retry_after == "http-date":  # whole seconds: two to three from now
-		retry_after = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 4))
-		least = 2.0
+		retry_after = time.strftime("%a, %d %b %Y %H:%M:%S GMT", time.gmtime(time.time() + 3))
+		least = 1.0
 	else:
 		least = 1.95
 	fault_loki.script(Fault.rate_limited(retry_after))
