@@ -28,7 +28,7 @@ def injected(one, call: str) -> int:
 @pytest.mark.parametrize(
 	"fault",
 	[
-		"read:EINTR:2", "read:short:1",
+		"read:EINTR:2", "read:short:1", "pread:EINTR:2", "pread:short:2", "pread:EIO:3:0:10",
 		"epoll_wait:EINTR:3", "statx:EINTR:3:0:9", "statx:EIO:2:1:5", "write:EINTR:2", "write:short:2",
 		"open:EMFILE:1:0:2@tailed.log",
 	],
