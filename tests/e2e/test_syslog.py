@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Syslog from real senders into the real Loki: logger, rsyslog, and sockets of our own where counts must be exact."""
 
+import signal
 import socket
 import threading
 import time
@@ -206,6 +207,27 @@ def test_every_datagram_is_received_or_counted(one, loki, port):
 	arrived_n = one.metrics().sum("tailrace_input_records_total", input="net")
 	assert loki.wait_count('{job="net"}', arrived_n) == arrived_n == udp.sent - sum(dropped.values())
 	assert set(loki.lines('{job="net"}')) <= set(want)
+
+
+def test_what_the_kernel_drops_is_counted(agent, loki, tenant, port):
+	"""The agent is stopped for a while, and the socket's buffer is small."""
+	one = agent(config({"net": syslog_input(port, "udp", receive_buffer="64KiB")}, loki_output(loki.push_url, tenant)))
+	udp = Udp(port)
+	for turn in range(3):
+		one.signal(signal.SIGSTOP)
+		for line in numbered(1000, f"k{turn}"):
+			udp.send(rfc5424(line))
+		one.signal(signal.SIGCONT)
+		one.wait_metric("tailrace_input_records_total", turn + 1)
+
+	def dropped() -> dict[str, int]:
+		return one.metrics().by("tailrace_input_dropped_total", "reason", input="net")
+
+	one.wait(lambda: one.metrics().sum("tailrace_input_records_total") + dropped()["kernel"] == udp.sent, 20, "the sum")
+	udp.close()
+	assert dropped()["kernel"] == udp_drops(port) > 0
+	received = one.metrics().sum("tailrace_input_records_total")
+	assert loki.wait_count('{job="net"}', received) == received
 
 
 def test_a_client_that_stops_in_the_middle(one, loki, port):
