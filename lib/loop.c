@@ -326,8 +326,8 @@ void loop_once(struct loop *l, int timeout_ms)
 	} else {
 		atomic_store(&l->is_sleeping, true);
 		full_fence();
-		/* Work that came between the asking and the flag. */
-		if (run_work(l))
+		/* Work, or the stop, that came between the asking and the flag. */
+		if (run_work(l) || atomic_load(&l->is_stopping))
 			timeout_ms = 0;
 		else
 			timeout_ms = sleep_ms(l, timeout_ms);

@@ -50,7 +50,7 @@ void output_setup(struct output *out, uint32_t nlanes, size_t port_capacity)
 
 static void on_start(struct mail *m)
 {
-	struct output *out = container_of(m, struct output, mail);
+	struct output *out = container_of(m, struct output, start_mail);
 
 	if (out->ops->start)
 		out->ops->start(out);
@@ -59,13 +59,13 @@ static void on_start(struct mail *m)
 
 void output_start(struct output *out)
 {
-	loop_post(out->loop, &out->mail, on_start);
+	loop_post(out->loop, &out->start_mail, on_start);
 	loop_start(out->loop);
 }
 
 static void on_flush(struct mail *m)
 {
-	struct output *out = container_of(m, struct output, mail);
+	struct output *out = container_of(m, struct output, flush_mail);
 
 	while (poll_ports(&out->poller))
 		;
@@ -75,7 +75,7 @@ static void on_flush(struct mail *m)
 
 void output_flush(struct output *out)
 {
-	loop_post(out->loop, &out->mail, on_flush);
+	loop_post(out->loop, &out->flush_mail, on_flush);
 }
 
 bool output_is_drained(const struct output *out)

@@ -55,7 +55,7 @@ struct output {
 	struct ring *ports;          /* one per lane */
 	uint32_t nlanes;
 	struct poller poller;
-	struct mail mail, stop_mail;
+	struct mail start_mail, flush_mail, stop_mail; /* may all be under way at once */
 };
 #define OUTPUT_MAGIC 0x007907u
 

@@ -39,6 +39,7 @@ static void run_resume(struct mail *m)
 {
 	struct budget_waiter *w = container_of(m, struct budget_waiter, mail);
 
+	atomic_store(&w->is_posted, false);
 	w->resume(w);
 }
 
@@ -53,6 +54,7 @@ static void wake_waiters(struct budget *b)
 		next = w->next; /* from the post on, w belongs to its loop */
 		w->next = NULL;
 		w->is_waiting = false;
+		atomic_store(&w->is_posted, true);
 		loop_post(w->loop, &w->mail, run_resume);
 	}
 	pthread_mutex_unlock(&b->lock);
@@ -73,6 +75,12 @@ void budget_give(struct budget *b, size_t n)
 void budget_wait(struct budget *b, struct budget_waiter *w)
 {
 	pthread_mutex_lock(&b->lock);
+	/* Refused again while its mail is under way: that one resumes it, and a mail that is in a
+	 * mailbox already must not be posted again. */
+	if (atomic_load(&w->is_posted)) {
+		pthread_mutex_unlock(&b->lock);
+		return;
+	}
 	if (!w->is_waiting) {
 		w->is_waiting = true;
 		w->next = b->waiters;

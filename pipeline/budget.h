@@ -17,6 +17,7 @@ struct budget_waiter {
 	struct loop *loop;
 	void (*resume)(struct budget_waiter *w); /* on loop's thread, once per budget_wait() */
 	bool is_waiting;                         /* under the budget's lock */
+	_Atomic bool is_posted;                  /* the mail is under way */
 };
 
 struct budget {
