@@ -2,6 +2,7 @@
 /* The operator's HTTP port. */
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "agent/admin.h"
 #include "lib/buf.h"
@@ -14,7 +15,9 @@
 
 #define CLIENTS_MAX 16
 #define REQUEST_MAX 4096
+#define THROW_AWAY_MAX (1 << 20)
 #define DEADLINE_NS (5 * NS_PER_S)
+#define NO_FD_PAUSE_NS (NS_PER_S / 10)
 
 struct client {
 	struct admin *admin;
@@ -22,13 +25,15 @@ struct client {
 	struct timer deadline;
 	struct client *next;
 	struct buf out;
-	size_t sent, nreq;
+	size_t sent, nreq, thrown_away;
+	bool is_answered; /* whole answer is with the kernel; what still comes in is thrown away */
 	char req[REQUEST_MAX];
 };
 
 struct admin {
 	struct loop *loop;
 	struct io io;
+	struct timer pause; /* no descriptor left: the listener rests */
 	const bool *is_ready;
 	void (*on_scrape)(void *ctx);
 	void *ctx;
@@ -51,8 +56,7 @@ static void client_free(struct client *c)
 	os->close(c->io.fd);
 	buf_fini(&c->out);
 	mem_free(c);
-	if (a->nclients-- == CLIENTS_MAX)
-		loop_io_set(a->loop, &a->io, EPOLLIN);
+	a->nclients--;
 }
 
 static void on_deadline(struct timer *t)
@@ -113,8 +117,26 @@ static bool send_rest(struct client *c)
 			break;
 		c->sent += (size_t)n;
 	}
-	client_free(c);
-	return false;
+	if (c->sent < c->out.n || shutdown(c->io.fd, SHUT_WR) < 0) {
+		client_free(c);
+		return false;
+	}
+	/* Closing with bytes unread is a reset, which takes the answer away from who still sends. */
+	c->is_answered = true;
+	loop_io_set(c->admin->loop, &c->io, EPOLLIN);
+	return true;
+}
+
+static void throw_away(struct client *c)
+{
+	ssize_t n = os->recv(c->io.fd, c->req, sizeof(c->req), 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n > 0)
+		c->thrown_away += (size_t)n;
+	if (n <= 0 || c->thrown_away > THROW_AWAY_MAX)
+		client_free(c);
 }
 
 static void on_client(struct io *io, uint32_t events)
@@ -122,6 +144,10 @@ static void on_client(struct io *io, uint32_t events)
 	struct client *c = container_of(io, struct client, io);
 	ssize_t n;
 
+	if (c->is_answered) {
+		throw_away(c);
+		return;
+	}
 	if (c->out.n) {
 		if (events & (EPOLLERR | EPOLLHUP))
 			client_free(c);
@@ -145,6 +171,27 @@ static void on_client(struct io *io, uint32_t events)
 		send_rest(c);
 }
 
+/* Connections that say nothing must not keep a probe out: the one that has waited longest goes, those
+ * that are being answered last. */
+static void make_room(struct admin *a)
+{
+	struct client *oldest = NULL, *oldest_silent = NULL;
+
+	for (struct client *c = a->clients; c; c = c->next) {
+		oldest = c;
+		if (!c->out.n || c->is_answered)
+			oldest_silent = c;
+	}
+	client_free(oldest_silent ? oldest_silent : oldest);
+}
+
+static void on_pause_over(struct timer *t)
+{
+	struct admin *a = container_of(t, struct admin, pause);
+
+	loop_io_set(a->loop, &a->io, EPOLLIN);
+}
+
 static void on_accept(struct io *io, uint32_t events)
 {
 	struct admin *a = container_of(io, struct admin, io);
@@ -152,16 +199,22 @@ static void on_accept(struct io *io, uint32_t events)
 	int fd = os->accept4(io->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	(void)events;
+	if (fd < 0 && (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)) {
+		/* It stays readable: asking again at once would only burn time. */
+		loop_io_set(a->loop, io, 0);
+		loop_timer_in(a->loop, &a->pause, NO_FD_PAUSE_NS, on_pause_over);
+	}
 	if (fd < 0)
 		return;
+	if (a->nclients == CLIENTS_MAX)
+		make_room(a);
 	c = mem_zalloc(sizeof(*c));
 	c->admin = a;
 	c->next = a->clients;
 	a->clients = c;
 	loop_io_add(a->loop, &c->io, fd, EPOLLIN, on_client);
 	loop_timer_in(a->loop, &c->deadline, DEADLINE_NS, on_deadline);
-	if (++a->nclients == CLIENTS_MAX)
-		loop_io_set(a->loop, &a->io, 0);
+	a->nclients++;
 }
 
 int admin_new(struct loop *loop, const struct conf_addr *addr, const bool *is_ready,
@@ -189,6 +242,7 @@ void admin_free(struct admin *a)
 		return;
 	while (a->clients)
 		client_free(a->clients);
+	loop_timer_del(a->loop, &a->pause);
 	loop_io_del(a->loop, &a->io);
 	os->close(a->io.fd);
 	mem_free(a);

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line, the admin port, and the quickstart as somebody new meets them."""
 
+import contextlib
 import http.client
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -203,6 +206,32 @@ def test_the_admin_port(agent, loki, tenant, tmp_path):
 	assert one.get("/healthz")[0] == 200
 
 
+def test_idle_connections_keep_no_probe_out(agent, tmp_path):
+	"""Somebody who opens connections and says nothing must not make a liveness probe fail."""
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+	with contextlib.ExitStack() as idle:
+		for _ in range(100):
+			idle.enter_context(socket.create_connection(("127.0.0.1", one.admin_port), timeout=5))
+		started = time.monotonic()
+		assert one.get("/healthz")[0] == 200
+		assert time.monotonic() - started < 2
+		assert one.open_files() < 60
+
+
+@pytest.mark.parametrize("request_, want", [
+	(b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 300_000 + b"\r\n\r\n", b"HTTP/1.1 431 "),
+	(b"POST /metrics HTTP/1.1\r\nContent-Length: 300000\r\n\r\n" + b"a" * 300_000, b"HTTP/1.1 405 "),
+], ids=["header", "body"])
+def test_who_sends_too_much_still_gets_the_answer(agent, tmp_path, request_, want):
+	"""A close with bytes unread would be a reset, and the answer lost with it."""
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+	with socket.create_connection(("127.0.0.1", one.admin_port), timeout=5) as conn:
+		conn.sendall(request_[:8000])
+		time.sleep(0.1)  # meanwhile it is answered
+		conn.sendall(request_[8000:])
+		assert conn.recv(100).startswith(want)
+
+
 def test_metrics_of_names_that_need_escaping(agent, tmp_path):
 	log = tmp_path / "app.log"
 	log.write_text("x\n")
@@ -220,8 +249,6 @@ def test_metrics_of_names_that_need_escaping(agent, tmp_path):
 
 
 def test_a_port_in_use_is_said(agent, tmp_path):
-	import socket
-
 	with socket.create_server(("127.0.0.1", 0)) as taken:
 		port = taken.getsockname()[1]
 		one = agent({
