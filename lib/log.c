@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formatting and rate limiting of our own log. One write() a line, so lines of threads never mix. */
+#include <poll.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 
 #define SITE_LINES 10
 #define SITE_WINDOW_S 10
-#define LINE_MAX_BYTES 4096
+#define LINE_MAX_BYTES 4096 /* PIPE_BUF: a pipe that polls writable takes it whole */
+#define LINE_END_BYTES 2    /* kept free, or the next line would be glued to this one */
+#define STUCK_MS 100
 
 _Atomic int log_threshold = LOG_LVL_INFO;
 static enum log_format log_form = LOG_LOGFMT;
@@ -72,24 +75,43 @@ static void put_str(struct buf *b, const char *key, struct str value)
 	put_value(b, str_sub(value, 0, 1024));
 }
 
+/* What has no room is left out as a whole: half a value would not be closed. */
 static void put_kv(struct buf *b, const struct log_kv *kv)
 {
+	size_t before = b->n;
+
 	if (kv->kind == LOG_KV_STR) {
 		put_str(b, kv->key, kv->s);
-		return;
+	} else {
+		put_key(b, kv->key);
+		if (kv->kind == LOG_KV_INT)
+			buf_printf(b, "%lld", (long long)kv->i);
+		else
+			buf_printf(b, "%.3f", kv->d);
 	}
-	put_key(b, kv->key);
-	if (kv->kind == LOG_KV_INT)
-		buf_printf(b, "%lld", (long long)kv->i);
-	else
-		buf_printf(b, "%.3f", kv->d);
+	if (b->is_cut)
+		b->n = before;
+	b->is_cut = false;
+}
+
+/* A reader of stderr that has stopped costs STUCK_MS once, and then lines, not the data path. */
+static void put_line(struct str line)
+{
+	static _Atomic bool is_stuck;
+	struct pollfd fd = { STDERR_FILENO, POLLOUT, 0 };
+	bool can_write = poll(&fd, 1, atomic_load(&is_stuck) ? 0 : STUCK_MS) != 0;
+
+	atomic_store(&is_stuck, !can_write);
+	if (can_write && write(STDERR_FILENO, line.p, line.n) < 0) {
+		/* nowhere to report it to */
+	}
 }
 
 void log_write(struct log_site *site, enum log_level level, const char *text,
 	       const struct log_kv *kv)
 {
 	static const char *const names[] = { "debug", "info", "warn", "error" };
-	struct buf b = { .max = LINE_MAX_BYTES };
+	struct buf b = { .max = LINE_MAX_BYTES - LINE_END_BYTES };
 	int64_t now_ns = clock_wall_ns();
 	time_t s = (time_t)(now_ns / NS_PER_S);
 	char stamp[40];
@@ -112,13 +134,10 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 			put_kv(&b, kv);
 	if (suppressed)
 		put_kv(&b, &KV_I("suppressed", suppressed));
+	b.max = LINE_MAX_BYTES;
 	if (log_form == LOG_JSON)
 		buf_ch(&b, '}');
 	buf_ch(&b, '\n');
-	/* Our log is best effort: a stuck stderr must not stop the data path for long, and there is
-	 * nowhere to report a failure to. */
-	if (write(STDERR_FILENO, b.p, b.n) < 0) {
-		/* nothing to do */
-	}
+	put_line(buf_as_str(&b));
 	buf_fini(&b);
 }

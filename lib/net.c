@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -30,6 +31,7 @@ static int listen_unix(const struct conf_addr *addr, struct err *err)
 {
 	bool is_stream = addr->scheme == CONF_UNIX;
 	struct sockaddr_un sun = { .sun_family = AF_UNIX };
+	struct stat st;
 	int fd;
 
 	if (addr->path.n >= sizeof(sun.sun_path))
@@ -41,8 +43,9 @@ static int listen_unix(const struct conf_addr *addr, struct err *err)
 		    0);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot make a socket");
-	/* Only a socket that nobody answers on is stale. */
-	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno == ECONNREFUSED)
+	/* Only a socket that nobody answers on is stale; other files refuse connections, too. */
+	if (connect(fd, (struct sockaddr *)&sun, sizeof(sun)) < 0 && errno == ECONNREFUSED &&
+	    lstat(sun.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(sun.sun_path);
 	return finish(fd, (struct sockaddr *)&sun, sizeof(sun), is_stream, false, addr->text, err);
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Starting and stopping at the worst moment: threads told to stop right away, wakes that meet. */
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metric.h"
+#include "lib/net.h"
 #include "outputs/output_run.h"
 #include "tests/unit/test.h"
 
@@ -129,8 +132,65 @@ static void refused_while_resuming(void)
 	loop_free(loop);
 }
 
+/* The log never glues lines together, and never waits long for its reader. */
+static void log_lines(void)
+{
+	char big[1024], out[65536];
+	int pipes[2], saved = dup(STDERR_FILENO);
+	struct str rest, line;
+	ssize_t n;
+
+	OK(pipe2(pipes, O_NONBLOCK) == 0);
+	fcntl(pipes[1], F_SETFL, 0); /* as a blocking stderr is */
+	dup2(pipes[1], STDERR_FILENO);
+	memset(big, 1, sizeof(big));
+	memset(big + 650, 'x', sizeof(big) - 650);
+	log_write(NULL, LOG_LVL_WARN, "first",
+		  (struct log_kv[]){ KV("v", str_make(big, sizeof(big))), KV_I("n", 7), { 0 } });
+	log_write(NULL, LOG_LVL_WARN, "second", NULL);
+	n = read(pipes[0], out, sizeof(out));
+	rest = str_make(out, n > 0 ? (size_t)n : 0);
+	line = str_cut(&rest, '\n');
+	OK(line.n > 3 && str_is(str_skip(line, line.n - 3), "n=7"));
+	line = str_cut(&rest, '\n');
+	OK(line.n > 10 && str_is(str_skip(line, line.n - 10), "msg=second"));
+	alarm(20); /* nobody reads: the pipe is full in a moment */
+	for (int i = 0; i < 2000; i++)
+		log_write(NULL, LOG_LVL_WARN, "stuck", NULL);
+	alarm(0);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(pipes[0]);
+	close(pipes[1]);
+}
+
+/* A typo in a listen address must not cost a file. */
+static void only_sockets_are_stale(void)
+{
+	char path[] = "/tmp/tailrace-life-XXXXXX";
+	struct conf_addr addr = { .scheme = CONF_UNIX };
+	struct err err = ERR_NONE;
+	int fd = mkstemp(path), rc;
+
+	OK(fd >= 0);
+	close(fd);
+	addr.path = addr.text = str_c(path);
+	OK(net_listen(&addr, false, &err) < 0);
+	OK(access(path, F_OK) == 0);
+	unlink(path);
+	rc = net_listen(&addr, false, &err);
+	OK(rc >= 0);
+	close(rc);
+	rc = net_listen(&addr, false, &err); /* left behind by a dead process */
+	OK(rc >= 0);
+	close(rc);
+	unlink(path);
+}
+
 int main(void)
 {
+	RUN(log_lines);
+	RUN(only_sockets_are_stale);
 	RUN(stop_at_once);
 	RUN(flush_at_once);
 	RUN(refused_while_resuming);
