@@ -108,5 +108,7 @@ void budget_forget(struct budget *b, struct budget_waiter *w)
 
 bool budget_is_short(const struct budget *b)
 {
-	return atomic_load(&((struct budget *)(uintptr_t)b)->free_bytes) < b->total_bytes / 8;
+	/* The same mark as for waiters: if stages kept more, nobody would be resumed, and without
+	 * new batches nothing would make the stages let go. */
+	return !has_room(b);
 }

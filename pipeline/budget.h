@@ -39,7 +39,7 @@ void budget_give(struct budget *b, size_t n);
 void budget_wait(struct budget *b, struct budget_waiter *w);
 /* w is not resumed after this returns, unless its mail is already under way (same loop). */
 void budget_forget(struct budget *b, struct budget_waiter *w);
-/* Less than an eighth left: stages flush what they hold. */
+/* Less than what resumes waiters is left: stages flush what they hold. */
 bool budget_is_short(const struct budget *b);
 
 #endif

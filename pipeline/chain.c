@@ -23,7 +23,8 @@ struct chain {
 	const struct labels *overflow; /* when even a source's own labels find no room */
 	struct pattern_scratch *scratch;
 	struct arena encode_arena;
-	unsigned depth; /* chain_run and chain_emit under way */
+	unsigned depth;   /* chain_run and chain_emit under way */
+	int64_t nstreams; /* of this lane in the metric */
 	struct metric *streams, *label_overflow, *bad_utf8;
 };
 
@@ -310,7 +311,24 @@ static void leave(struct chain *c)
 	if (--c->depth)
 		return;
 	label_table_sweep(c->labels);
-	metric_set(c->streams, (int64_t)label_table_size(c->labels));
+	/* The gauge is shared by the lanes. */
+	metric_add(c->streams, (int64_t)label_table_size(c->labels) - c->nstreams);
+	c->nstreams = (int64_t)label_table_size(c->labels);
+}
+
+/* The table has no room for the source's own labels: they become metadata. */
+static void overflow(struct chain *c, struct batch *b)
+{
+	const struct source *s = b->source;
+
+	b->labels = c->overflow;
+	metric_add(c->label_overflow, b->nrecs);
+	for (uint32_t k = 0; k < b->nrecs; k++) {
+		for (uint32_t i = 0; i < s->nlabels; i++)
+			rec_attr_inline(b, &b->recs[k], s->labels[i].name, ATTR_META,
+					s->labels[i].value);
+		b->recs[k].flags |= REC_LABELS_FULL;
+	}
 }
 
 void chain_run(struct chain *c, struct batch *b)
@@ -319,10 +337,8 @@ void chain_run(struct chain *c, struct batch *b)
 	CHECK_OBJ(b, BATCH_MAGIC);
 	c->depth++;
 	b->labels = labels_intern(c->labels, b->source->labels, b->source->nlabels);
-	if (!b->labels) {
-		b->labels = c->overflow;
-		metric_add(c->label_overflow, b->nrecs);
-	}
+	if (!b->labels)
+		overflow(c, b);
 	make_clean(b);
 	stages_run(c->stages, b);
 	finish(c, b);

@@ -290,6 +290,75 @@ static void left_at_the_stop(void)
 	rig_fini(&g);
 }
 
+/* What stages hold must leave the credit at which refused inputs are resumed: nothing else would ever
+ * come to make them let go. */
+static void holding_leaves_credit(void)
+{
+	struct source sources[100];
+	struct rig g;
+	struct chain *c;
+	char line[16384];
+	struct str text = str_make(line, sizeof(line) - 1);
+
+	rig_init(&g, "holding_leaves_credit", true);
+	c = rig_chain(&g, g.loop, 0);
+	memset(line, 'x', sizeof(line));
+	line[text.n] = 0;
+	for (int i = 0; i < 100; i++) {
+		struct batch *b;
+
+		sources[i] = SOURCE;
+		b = batch_new(&g.budget, &sources[i], text.n, false);
+		if (!b)
+			break;
+		batch_free(b);
+		chain_run(c, batch_of(&g, &sources[i], line));
+		OK(atomic_load(&g.budget.free_bytes) >= (1 << 20) / 4);
+	}
+	chain_flush(c, NULL);
+	chain_close(c);
+	rig_fini(&g);
+}
+
+static int noverflow;
+
+/* More sources than label sets: the labels of the rest are metadata, not gone. */
+static struct block *overflow_encode(void *ctx, const struct batch *b, struct arena *scratch)
+{
+	const struct rec *r = &b->recs[0];
+
+	OK(labels_get(rec_labels(b, r), STR("overflow")).p != NULL);
+	OK(r->flags & REC_LABELS_FULL);
+	EQ_INT(r->nattrs, 1);
+	if (r->nattrs) {
+		EQ_STR(attr_name(&r->attrs[0]), "job");
+		EQ_STR(attr_value(&r->attrs[0]), "9");
+	}
+	noverflow++;
+	return keep_encode(ctx, b, scratch);
+}
+
+static void base_labels_overflow(void)
+{
+	struct label nine = { STR("job"), STR("9") };
+	struct source source = SOURCE;
+	struct label_table *t;
+	struct rig g;
+	struct chain *c;
+
+	rig_init(&g, "base_labels_overflow", false);
+	g.sink.encode = overflow_encode;
+	c = rig_chain(&g, g.loop, 0);
+	t = chain_labels(c);
+	for (char v = 1; label_table_size(t) < 100; v++)
+		labels_intern(t, &(struct label){ STR("fill"), { &v, 1 } }, 1);
+	source.labels = &nine;
+	chain_run(c, batch_of(&g, &source, "x"));
+	EQ_INT(noverflow, 1);
+	chain_close(c);
+	rig_fini(&g);
+}
+
 #define BATCHES 400
 #define SOURCES 4
 
@@ -349,6 +418,8 @@ int main(void)
 	RUN(joining);
 	RUN(full_sink_drops);
 	RUN(left_at_the_stop);
+	RUN(holding_leaves_credit);
+	RUN(base_labels_overflow);
 	RUN(threads);
 	return test_end();
 }
