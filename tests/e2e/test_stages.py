@@ -134,8 +134,9 @@ CANARIES = {
 	"card 4111111111111111 paid": "4111111111111111",
 	"mail canary.person@example.com now": "canary.person@example.com",
 	"from 192.0.2.177 port 1": "192.0.2.177",
-	"Authorization: Bearer CANARYbearer99xyz": "CANARYbearer99xyz",
-	"Authorization: Basic Q0FOQVJZOmNhbmFyeQ==": "Q0FOQVJZOmNhbmFyeQ==",
+	"sent Bearer CANARYbearer99xyz along": "CANARYbearer99xyz",
+	"Authorization: Digest CANARYdigest55": "CANARYdigest55",
+	"sent Basic Q0FOQVJZOmNhbmFyeQ== along": "Q0FOQVJZOmNhbmFyeQ==",
 	"own CANARYOWN-123456 pattern": "CANARYOWN-123456",
 }
 
