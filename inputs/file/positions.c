@@ -15,6 +15,8 @@
 #define REWRITE_BYTES (8u << 20) /* and eight times what a fresh file has */
 #define LINE_MAX_BYTES (3 * POS_PATH_MAX + 256)
 #define RENDER_MAX ((size_t)1 << 30)
+/* Never through a link, never waiting for the other end of a pipe: what lies there may be a trap. */
+#define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define RETRY_NS (10 * NS_PER_S) /* between attempts on a disk that refuses */
 
 /* ---- memory ------------------------------------------------------------------------------- */
@@ -353,8 +355,8 @@ static void forget_old(struct positions *ps)
 static bool rewrite(struct positions *ps)
 {
 	struct buf text = { .max = RENDER_MAX };
-	int fd = OS_RETRY(
-		os->open(ps->temp_path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+	int fd = OS_RETRY(os->open(ps->temp_path,
+				   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | OPEN_FLAGS, 0600));
 
 	if (fd < 0)
 		return trouble(ps, "create");
@@ -463,7 +465,7 @@ static void apply_lines(struct positions *ps, struct buf *text, bool *is_skippin
 
 static int load(struct positions *ps, struct err *err)
 {
-	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0));
+	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | OPEN_FLAGS, 0));
 	struct buf text = BUF_INIT;
 	bool is_skipping = false;
 	ssize_t n;

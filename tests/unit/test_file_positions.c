@@ -388,6 +388,41 @@ static void forgets(void)
 	unlink(path);
 }
 
+/* What somebody else put where our files go is neither followed nor waited for. */
+static void traps(void)
+{
+	struct positions *ps = reopen(NULL);
+	char temp[160], victim[160];
+	struct stat st;
+	int fd;
+
+	snprintf(temp, sizeof(temp), "%s.new", path);
+	snprintf(victim, sizeof(victim), "%s/victim", dir);
+	fd = open(victim, O_WRONLY | O_CREAT, 0600);
+	EQ_INT(write(fd, "precious", 8), 8);
+	close(fd);
+	OK(symlink(victim, temp) == 0);
+	positions_add(ps, &id, STR("/a"));
+	OK(!positions_save(ps));
+	OK(stat(victim, &st) == 0 && st.st_size == 8);
+	unlink(temp);
+
+	OK(mkfifo(temp, 0600) == 0);
+	alarm(10); /* a wait without end is a failure */
+	OK(!positions_save(ps));
+	unlink(temp);
+	unlink(path);
+	OK(mkfifo(path, 0600) == 0);
+	ps = reopen(ps);
+	alarm(0);
+	positions_add(ps, &id, STR("/a"));
+	OK(positions_save(ps));
+	OK(lstat(path, &st) == 0 && S_ISREG(st.st_mode));
+	positions_free(ps);
+	unlink(victim);
+	unlink(path);
+}
+
 int main(void)
 {
 	char positions_dir[100];
@@ -405,6 +440,7 @@ int main(void)
 	RUN(refuses_at_start);
 	RUN(is_rewritten);
 	RUN(forgets);
+	RUN(traps);
 	OK(rmdir(positions_dir) == 0);
 	OK(rmdir(dir) == 0);
 	return test_end();
