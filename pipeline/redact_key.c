@@ -62,7 +62,7 @@ static size_t key_end(const struct redact_search *s, size_t mark, bool *ret_is_q
 {
 	size_t i = mark;
 
-	while (i > 0 && mark - i < SPACES_MAX && s->p[i - 1] == ' ')
+	while (i > 0 && mark - i < SPACES_MAX && (s->p[i - 1] == ' ' || s->p[i - 1] == '\t'))
 		i--;
 	*ret_is_quoted = i > 0 && s->p[i - 1] == '"';
 	if (i > 0 && (s->p[i - 1] == '"' || s->p[i - 1] == '\''))
@@ -183,7 +183,7 @@ static size_t credentials_end(const struct redact_search *s, size_t start)
 						 "negotiate", "ntlm",  "key" };
 	size_t end = bare_end(s, start), next = end;
 
-	while (next < s->n && s->p[next] == ' ' && next - end < SPACES_MAX)
+	while (next < s->n && (s->p[next] == ' ' || s->p[next] == '\t') && next - end < SPACES_MAX)
 		next++;
 	if (next == end || next == s->n)
 		return end;

@@ -15,8 +15,9 @@
 /* Bit i speaks of byte i of a group. */
 struct words {
 	uint64_t digit, dot, at;
-	uint64_t mark;  /* = : */
-	uint64_t tail;  /* what may stand before a mark: last letters of keys, ] quotes and space */
+	uint64_t mark; /* = : */
+	uint64_t
+		tail; /* what may stand before a mark: last letters of keys, ] quotes, space and tab */
 	uint64_t b, ea; /* b B; a A e E */
 };
 
@@ -27,15 +28,17 @@ enum {
 	C_DOT = 2,     /* 2 x e */
 	C_AT = 4,      /* 4 x 0 */
 	C_MARK = 8,    /* 3 x a d */
-	C_LETTER = 16, /* 4567 x 4 9 d e: d t n y ] and I M U ^ } ~ */
+	C_LETTER = 16, /* 04567 x 4 9 d e: d t n y ] tab and I M U ^ } ~ */
 	C_QUOTE = 32,  /* 2 x 0 2 7: space and quotes */
 	C_B = 64,      /* 46 x 2 */
 	C_EA = 1,      /* 46 x 1 5 */
 };
 
 static const uint8_t hi_table[16] = {
-	[2] = C_DOT | C_QUOTE, [3] = C_DIGIT | C_MARK,      [4] = C_AT | C_LETTER | C_B | C_EA,
-	[5] = C_LETTER,        [6] = C_LETTER | C_B | C_EA, [7] = C_LETTER,
+	[0] = C_LETTER,         [2] = C_DOT | C_QUOTE,
+	[3] = C_DIGIT | C_MARK, [4] = C_AT | C_LETTER | C_B | C_EA,
+	[5] = C_LETTER,         [6] = C_LETTER | C_B | C_EA,
+	[7] = C_LETTER,
 };
 static const uint8_t lo_table[16] = {
 	[0] = C_DIGIT | C_AT | C_QUOTE,
@@ -178,12 +181,13 @@ static inline __attribute__((always_inline)) void scan_sse2(const uint8_t *p, st
 		__m128i letter =
 			OR(OR(EQ(lower, 'd'), EQ(lower, 't')), OR(EQ(lower, 'n'), EQ(lower, 'y')));
 		__m128i quote = OR(OR(EQ(v, ' '), EQ(v, '"')), OR(EQ(v, '\''), EQ(v, ']')));
+		__m128i before = OR(OR(letter, quote), EQ(v, '\t'));
 
 		w->digit |= BITS(_mm_cmpeq_epi8(_mm_min_epu8(number, _mm_set1_epi8(9)), number));
 		w->dot |= BITS(EQ(v, '.'));
 		w->at |= BITS(EQ(v, '@'));
 		w->mark |= BITS(OR(EQ(v, '='), EQ(v, ':')));
-		w->tail |= BITS(OR(letter, quote));
+		w->tail |= BITS(before);
 		w->b |= BITS(EQ(lower, 'b'));
 		w->ea |= BITS(OR(EQ(lower, 'e'), EQ(lower, 'a')));
 	}
