@@ -10,6 +10,7 @@
 #define BUCKETS 1024
 #define IDLE_EPOCHS 4096 /* batches a set may be unused before it can be thrown out */
 #define STEP_CHANGES_MAX 16
+#define STEP_BYTES_MAX ((size_t)2 << 20) /* values come from data: long ones must not add up */
 
 /* base with these changes is `result`. Keeps its own copy of the values. */
 struct step {
@@ -21,7 +22,7 @@ struct step {
 };
 
 struct label_table {
-	size_t max_sets, nsets, nsteps;
+	size_t max_sets, nsets, nsteps, step_bytes;
 	uint64_t epoch;
 	struct labels *sets[BUCKETS];
 	struct step *steps[BUCKETS];
@@ -45,7 +46,7 @@ static void forget_steps(struct label_table *t)
 			mem_free(s);
 		}
 	}
-	t->nsteps = 0;
+	t->nsteps = t->step_bytes = 0;
 }
 
 void label_table_free(struct label_table *t)
@@ -315,9 +316,11 @@ static void remember(struct label_table *t, uint64_t hash, const struct labels *
 		bytes += changes[i].name.n + changes[i].value.n;
 	if (bytes > 4096)
 		return;
-	if (t->nsteps >= 4 * t->max_sets)
+	bytes += sizeof(*s) + n * sizeof(struct label) + 1;
+	if (t->nsteps >= 4 * t->max_sets || t->step_bytes + bytes > STEP_BYTES_MAX)
 		forget_steps(t);
-	s = mem_alloc(sizeof(*s) + n * sizeof(struct label) + bytes + 1);
+	s = mem_alloc(bytes);
+	t->step_bytes += bytes;
 	*s = (struct step){ t->steps[hash % BUCKETS], hash, base, result, (uint32_t)n };
 	p = (char *)&s->changes[n];
 	for (size_t i = 0; i < n; i++) {
