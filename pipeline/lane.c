@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lanes: rings in, chains out. */
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 
@@ -23,6 +24,7 @@ struct lane {
 	uint32_t index;
 	struct loop *loop;
 	bool is_fused;
+	pthread_t starter; /* a fused lane's thread */
 	struct chain **chains;
 	size_t nchains;
 	struct lane_port *ports;
@@ -98,6 +100,7 @@ static bool poll_ports(struct poller *poller)
 
 void lane_start(struct lane *l)
 {
+	l->starter = pthread_self();
 	loop_poller_add(l->loop, &l->poller, poll_ports);
 	if (!l->is_fused)
 		loop_start(l->loop);
@@ -148,6 +151,12 @@ void lane_port_push(struct lane_port *p, struct batch *b)
 	/* Credits bound the number of batches below the capacity; forced ones may exceed it for a
 	 * moment, then the producer waits. */
 	while (!ring_push(&p->ring, b)) {
+		/* At the stop a receiver's last batches come from the fused lane's own thread:
+		 * nobody else would make room. */
+		if (p->lane->is_fused && pthread_equal(p->lane->starter, pthread_self())) {
+			poll_ports(&p->lane->poller);
+			continue;
+		}
 		loop_wake(p->lane->loop);
 		sched_yield();
 	}

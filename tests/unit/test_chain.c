@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Chains and lanes with a sink that keeps what it gets: order, joining, acks, drops, the ledger; fused
  * and with threads (run under TSan, too). */
+#include <unistd.h>
+
 #include "lib/mem.h"
 #include "pipeline/ack.h"
 #include "pipeline/block.h"
@@ -412,8 +414,33 @@ static void threads(void)
 	rig_fini(&g);
 }
 
+/* A port of a fused lane that its own thread fills beyond its capacity. */
+static void full_port_of_a_fused_lane(void)
+{
+	struct source source = SOURCE;
+	struct lane_port *port;
+	struct lane *lane;
+	struct rig g;
+
+	rig_init(&g, "full_port_of_a_fused_lane", false);
+	lane = lane_new(0, g.loop, 1);
+	lane_set_chain(lane, 0, rig_chain(&g, g.loop, 0));
+	port = lane_port_new(lane, 0, 64);
+	lane_start(lane);
+	alarm(20);
+	for (int i = 0; i < 100; i++)
+		lane_port_push(port, batch_of(&g, &source, "x"));
+	alarm(0);
+	lane_stop(lane);
+	EQ_INT(metric_value(g.sink.flow->delivered), 100);
+	lane_port_free(port);
+	lane_free(lane);
+	rig_fini(&g);
+}
+
 int main(void)
 {
+	RUN(full_port_of_a_fused_lane);
 	RUN(stages_and_drops);
 	RUN(joining);
 	RUN(full_sink_drops);
