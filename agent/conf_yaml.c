@@ -414,6 +414,9 @@ struct conf_node *conf_yaml_parse(struct conf_doc *doc, const char *file, struct
 
 	if (check_bytes(&l))
 		return NULL;
+	/* To libyaml it is a column: what follows it would be deeper than the next line. */
+	if (str_starts(l.text, STR("\xef\xbb\xbf")))
+		l.text = text = str_sub(text, 3, text.n);
 	CHECK(yaml_parser_initialize(&l.parser));
 	yaml_parser_set_encoding(&l.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&l.parser, (const yaml_char_t *)text.p, text.n);

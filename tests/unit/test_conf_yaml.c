@@ -64,6 +64,9 @@ static const struct {
 	{ "", "~" },
 	{ "# nothing\n", "~" },
 	{ "\xef\xbb\xbf"
+	  "a: 1\nb: 2\n",
+	  "{a:\"1\",b:\"2\"}" },
+	{ "\xef\xbb\xbf"
 	  "a: 1",
 	  "{a:\"1\"}" },
 	{ "a: 1\nb: two words\n", "{a:\"1\",b:\"two words\"}" },
