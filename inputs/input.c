@@ -42,7 +42,7 @@ struct batch *input_batch(struct input *in, struct source *source, size_t bytes)
 
 	if (!b) {
 		metric_add(in->paused, 1);
-		budget_wait(in->budget, &in->waiter);
+		budget_wait(in->budget, &in->waiter, bytes + BATCH_OVERHEAD_BYTES);
 	}
 	return b;
 }

@@ -14,7 +14,7 @@
 struct batch *batch_new(struct budget *budget, struct source *source, size_t bytes, bool force)
 {
 	struct batch *b;
-	size_t want = bytes + 512;
+	size_t want = bytes + BATCH_OVERHEAD_BYTES;
 
 	if (budget && !force && !budget_take(budget, want))
 		return NULL;

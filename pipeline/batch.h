@@ -43,7 +43,8 @@ struct batch {
 	bool is_urgent; /* a client waits for the answer: do not linger for a full push */
 };
 #define BATCH_MAGIC 0xba7c4u
-#define BATCH_RECS_MAX 4096 /* inputs start a new batch beyond this */
+#define BATCH_OVERHEAD_BYTES 512 /* charged on top of the text, before it is known */
+#define BATCH_RECS_MAX 4096      /* inputs start a new batch beyond this */
 
 /* A batch with room for at least `bytes` of text in its arena, charged to `budget` (NULL: not
  * charged). With force, credit may go below zero (stages that must emit). NULL: no credit. */

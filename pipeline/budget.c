@@ -7,6 +7,7 @@ void budget_init(struct budget *b, int64_t total_bytes)
 {
 	*b = (struct budget){ .total_bytes = total_bytes };
 	atomic_init(&b->free_bytes, total_bytes);
+	atomic_init(&b->mark_bytes, total_bytes / 4);
 	pthread_mutex_init(&b->lock, NULL);
 }
 
@@ -50,6 +51,7 @@ static void wake_waiters(struct budget *b)
 	pthread_mutex_lock(&b->lock);
 	w = TAKE(b->waiters);
 	atomic_store(&b->has_waiters, false);
+	atomic_store(&b->mark_bytes, b->total_bytes / 4);
 	for (; w; w = next) {
 		next = w->next; /* from the post on, w belongs to its loop */
 		w->next = NULL;
@@ -62,7 +64,9 @@ static void wake_waiters(struct budget *b)
 
 static bool has_room(const struct budget *b)
 {
-	return atomic_load(&((struct budget *)(uintptr_t)b)->free_bytes) >= b->total_bytes / 4;
+	struct budget *budget = (struct budget *)(uintptr_t)b; /* reading is not const in C11 */
+
+	return atomic_load(&budget->free_bytes) >= atomic_load(&budget->mark_bytes);
 }
 
 void budget_give(struct budget *b, size_t n)
@@ -72,9 +76,14 @@ void budget_give(struct budget *b, size_t n)
 		wake_waiters(b);
 }
 
-void budget_wait(struct budget *b, struct budget_waiter *w)
+void budget_wait(struct budget *b, struct budget_waiter *w, size_t n)
 {
+	int64_t want = (int64_t)n < b->total_bytes ? (int64_t)n : b->total_bytes;
+
 	pthread_mutex_lock(&b->lock);
+	/* Resumed any earlier it would only be refused again, and again. */
+	if (want > atomic_load(&b->mark_bytes))
+		atomic_store(&b->mark_bytes, want);
 	/* Refused again while its mail is under way: that one resumes it, and a mail that is in a
 	 * mailbox already must not be posted again. */
 	if (atomic_load(&w->is_posted)) {

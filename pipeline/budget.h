@@ -23,6 +23,7 @@ struct budget_waiter {
 struct budget {
 	_Atomic int64_t free_bytes;
 	int64_t total_bytes;
+	_Atomic int64_t mark_bytes; /* free credit at which waiters are resumed */
 	_Atomic bool has_waiters;
 	pthread_mutex_t lock; /* of the list; never taken when there is credit */
 	struct budget_waiter *waiters;
@@ -35,8 +36,9 @@ bool budget_take(struct budget *b, size_t n);
 /* Takes even below zero: for what must go on so that credit can come back at all. */
 void budget_force(struct budget *b, size_t n);
 void budget_give(struct budget *b, size_t n);
-/* Registers w; it is resumed when at least a quarter of the total is free. Idempotent. */
-void budget_wait(struct budget *b, struct budget_waiter *w);
+/* Registers w, who was refused n bytes; it is resumed when at least a quarter of the total, and n, is
+ * free. Idempotent. */
+void budget_wait(struct budget *b, struct budget_waiter *w, size_t n);
 /* w is not resumed after this returns, unless its mail is already under way (same loop). */
 void budget_forget(struct budget *b, struct budget_waiter *w);
 /* Less than what resumes waiters is left: stages flush what they hold. */

@@ -109,11 +109,11 @@ static void refused_while_resuming(void)
 
 	budget_init(&b, 100);
 	OK(budget_take(&b, 100));
-	budget_wait(&b, &w);
+	budget_wait(&b, &w, 1);
 	budget_give(&b, 30); /* under way */
 	loop_post(loop, &other, on_mail);
 	OK(budget_take(&b, 30));
-	budget_wait(&b, &w);
+	budget_wait(&b, &w, 1);
 	budget_give(&b, 50);
 	alarm(20); /* the mailbox was a ring once: it never ended */
 	loop_once(loop, 0);
@@ -122,7 +122,7 @@ static void refused_while_resuming(void)
 	OK(resumed == 101 || resumed == 102);
 	/* And it can wait again. */
 	OK(budget_take(&b, 50));
-	budget_wait(&b, &w);
+	budget_wait(&b, &w, 1);
 	resumed = 0;
 	budget_give(&b, 100);
 	loop_once(loop, 0);

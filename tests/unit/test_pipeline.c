@@ -65,8 +65,8 @@ static void credits(void)
 	OK(budget_take(&b, 40));
 	budget_force(&b, 10); /* below zero */
 	OK(budget_is_short(&b));
-	budget_wait(&b, &w);
-	budget_wait(&b, &w); /* twice is once */
+	budget_wait(&b, &w, 1);
+	budget_wait(&b, &w, 1); /* twice is once */
 	budget_give(&b, 10);
 	loop_once(loop, 0);
 	EQ_INT(resumed, 0); /* not yet a quarter */
@@ -80,15 +80,25 @@ static void credits(void)
 	OK(!budget_take(&b, 1));
 	budget_give(&b, 1000);
 	/* Credit that is there already resumes at once; forgotten waiters are not resumed. */
-	budget_wait(&b, &w);
+	budget_wait(&b, &w, 1);
 	loop_run(loop);
 	EQ_INT(resumed, 2);
 	OK(budget_take(&b, 100));
-	budget_wait(&b, &w);
+	budget_wait(&b, &w, 1);
 	budget_forget(&b, &w);
 	budget_give(&b, 100);
 	loop_once(loop, 0);
 	EQ_INT(resumed, 2);
+	/* Who wants more than a quarter is not resumed before that is free. */
+	OK(budget_take(&b, 100));
+	budget_wait(&b, &w, 60);
+	budget_give(&b, 50);
+	loop_once(loop, 0);
+	EQ_INT(resumed, 2);
+	budget_give(&b, 10);
+	loop_once(loop, 0);
+	EQ_INT(resumed, 3);
+	budget_give(&b, 40);
 	budget_fini(&b);
 	loop_free(loop);
 }
