@@ -157,6 +157,8 @@ static int watch_signals(struct agent *a, struct err *err)
 	sigaddset(&set, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &set, NULL); /* before threads: they inherit it */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* sent by rotation scripts meant for others; no reason to die */
+	signal(SIGUSR2, SIG_IGN);
 	fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (fd < 0)
 		return err_errno(err, errno, "cannot watch signals");

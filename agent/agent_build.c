@@ -33,9 +33,7 @@ static int64_t share_bytes(const struct plan *plan)
 /* More slots than the budgets can ever fill: a push into a ring then never fails for long. */
 static size_t ring_capacity(const struct plan *plan)
 {
-	size_t most = plan->memory_bytes / CHARGE_MIN / 2;
-
-	return most > 65536 ? 65536 : most;
+	return plan->memory_bytes / CHARGE_MIN / 2;
 }
 
 static int build_outputs(struct agent *a, struct err *err)

@@ -11,6 +11,8 @@
 
 #define UNIQ_SLOTS 4 /* interleaved writers with different coarse clocks */
 
+#define UNIQ_SPARE ((int64_t)1 << 40) /* more records than one instant can ever have */
+
 struct uniq {
 	struct {
 		int64_t raw_ns, last_ns; /* every instant in [raw, last] is taken */
@@ -20,6 +22,8 @@ struct uniq {
 
 static inline int64_t uniq_next(struct uniq *u, int64_t raw_ns)
 {
+	if (raw_ns > INT64_MAX - UNIQ_SPARE)
+		return raw_ns; /* the year 2262: nothing is left to count up to */
 	for (unsigned i = 0; i < UNIQ_SLOTS; i++)
 		if (raw_ns >= u->slot[i].raw_ns && raw_ns <= u->slot[i].last_ns &&
 		    u->slot[i].raw_ns)

@@ -31,8 +31,11 @@ static void unique_times(void)
 		for (int k = 0; k < 8 && rows[i].in[k]; k++)
 			EQ_INT(uniq_next(&u, rows[i].in[k]), rows[i].want[k]);
 	}
-	/* A restored state goes on where it was. */
+	/* A restored state goes on where it was; the end of time is no overflow. */
 	struct uniq u = { 0 }, copy;
+
+	uniq_next(&u, INT64_MAX);
+	EQ_INT(uniq_next(&u, INT64_MAX), INT64_MAX);
 
 	uniq_next(&u, 7);
 	copy = u;
