@@ -2,12 +2,12 @@
 /* Formatting and rate limiting of our own log. One write() a line, so lines of threads never mix. */
 #include <poll.h>
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/rfc3339.h"
 
 #define SITE_LINES 10
 #define SITE_WINDOW_S 10
@@ -113,17 +113,12 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 	static const char *const names[] = { "debug", "info", "warn", "error" };
 	struct buf b = { .max = LINE_MAX_BYTES - LINE_END_BYTES };
 	int64_t now_ns = clock_wall_ns();
-	time_t s = (time_t)(now_ns / NS_PER_S);
-	char stamp[40];
+	char stamp[RFC3339_MAX];
 	uint32_t suppressed = 0;
-	struct tm tm;
-	size_t n;
 
-	if (site && !may_pass(site, s, &suppressed))
+	if (site && !may_pass(site, now_ns / NS_PER_S, &suppressed))
 		return;
-	gmtime_r(&s, &tm);
-	n = strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(stamp + n, sizeof(stamp) - n, ".%03dZ", (int)(now_ns / NS_PER_MS % 1000));
+	rfc3339_utc(now_ns, 3, stamp);
 	if (log_form == LOG_JSON)
 		buf_ch(&b, '{');
 	put_str(&b, "ts", str_c(stamp));

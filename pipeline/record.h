@@ -41,6 +41,13 @@ enum {
 	REC_LABELS_FULL = 1 << 9,   /* labels became metadata: too many streams */
 };
 #define REC_PASSED_OVER (REC_DROP | REC_SKIP | REC_HELD)
+/* Those that users see, as the metadata pair tailrace_flags="cut,bad_utf8". */
+#define REC_FLAGS_NAME "tailrace_flags"
+#define REC_FLAGS                                                                                  \
+	(REC_CUT | REC_BAD_UTF8 | REC_UNPARSED | REC_PARTIAL | REC_TIME_GUESSED |                  \
+	 REC_REDACT_FAILED | REC_LABELS_FULL)
+#define REC_METADATA_CUT (1u << 16) /* of an output's encoding, not in rec.flags */
+#define REC_FLAGS_TEXT_MAX 128
 
 struct rec {
 	int64_t time_ns; /* since 1970 UTC; inputs always set it */
@@ -57,6 +64,10 @@ static_assert(sizeof(struct rec) == 56, "rec grew");
 
 #define SEVERITY_NONE 0xff
 #define FACILITY_NONE 0xff
+
+/* Writes the names of flags (REC_FLAGS and REC_METADATA_CUT), with commas between, to out
+ * (REC_FLAGS_TEXT_MAX bytes) and returns the text. */
+struct str rec_flags_text(uint32_t flags, char *out);
 
 /* Name of an attribute. */
 static inline struct str attr_name(const struct attr *a)

@@ -9,10 +9,8 @@
 #include "outputs/loki/wire.h"
 #include "pipeline/labels.h"
 
-#define KNOWN_NAMES 64      /* power of two */
-#define FLAGS_TEXT_MAX 128  /* all names with commas */
-#define SUFFIX_MAX 8        /* _128 */
-#define META_CUT (1u << 16) /* beyond the REC_* */
+#define KNOWN_NAMES 64 /* power of two */
+#define SUFFIX_MAX 8   /* _128 */
 
 struct pair {
 	struct str name, value;
@@ -38,21 +36,7 @@ struct meta {
 	struct known_name known[KNOWN_NAMES];
 	uint32_t flags; /* of flags_text */
 	struct str flags_text;
-	char flags_room[FLAGS_TEXT_MAX];
-};
-
-static const struct {
-	uint32_t flag;
-	struct str name;
-} flag_names[] = {
-	{ REC_CUT, { "cut", 3 } },
-	{ REC_BAD_UTF8, { "bad_utf8", 8 } },
-	{ REC_UNPARSED, { "unparsed", 8 } },
-	{ REC_PARTIAL, { "partial", 7 } },
-	{ REC_TIME_GUESSED, { "time_guessed", 12 } },
-	{ REC_REDACT_FAILED, { "redact_failed", 13 } },
-	{ REC_LABELS_FULL, { "labels_full", 11 } },
-	{ META_CUT, { "metadata_cut", 12 } },
+	char flags_room[REC_FLAGS_TEXT_MAX];
 };
 
 struct meta *meta_new(struct arena *scratch)
@@ -145,7 +129,7 @@ static struct str numbered(struct meta *m, struct str name)
 /* False when it does not fit. The last pair and some bytes are kept for the flags. */
 static bool add(struct meta *m, struct str name, struct str original, struct str value, bool is_new)
 {
-	size_t room = PUSH_META_BYTES - FLAGS_TEXT_MAX - sizeof(PUSH_FLAGS_NAME) - m->bytes;
+	size_t room = PUSH_META_BYTES - REC_FLAGS_TEXT_MAX - sizeof(REC_FLAGS_NAME) - m->bytes;
 	struct pair *old = is_new ? NULL : find(m, name);
 
 	if (old && str_eq(old->original, original)) {
@@ -157,7 +141,7 @@ static bool add(struct meta *m, struct str name, struct str original, struct str
 	}
 	if (m->npairs == PUSH_META_PAIRS - 1 || value.n > room)
 		return false;
-	if (old || str_is(name, PUSH_FLAGS_NAME))
+	if (old || str_is(name, REC_FLAGS_NAME))
 		name = numbered(m, name);
 	if (name.n + value.n > room)
 		return false;
@@ -168,21 +152,10 @@ static bool add(struct meta *m, struct str name, struct str original, struct str
 
 static struct str flags_text(struct meta *m, uint32_t flags)
 {
-	char *p = m->flags_room;
-
-	if (m->flags == flags)
-		return m->flags_text;
-	for (size_t i = 0; i < ARRAY_LEN(flag_names); i++) {
-		if (!(flags & flag_names[i].flag))
-			continue;
-		if (p != m->flags_room)
-			*p++ = ',';
-		memcpy(p, flag_names[i].name.p, flag_names[i].name.n);
-		p += flag_names[i].name.n;
+	if (m->flags != flags) {
+		m->flags = flags;
+		m->flags_text = rec_flags_text(flags, m->flags_room);
 	}
-	CHECK(p <= m->flags_room + sizeof(m->flags_room));
-	m->flags = flags;
-	m->flags_text = str_make(m->flags_room, (size_t)(p - m->flags_room));
 	return m->flags_text;
 }
 
@@ -208,7 +181,7 @@ static struct str write_pairs(struct meta *m, size_t bytes)
 
 struct str meta_encode(struct meta *m, const struct rec *r, uint32_t extra_flags, bool *ret_was_cut)
 {
-	uint32_t flags = (r->flags & META_FLAGS) | extra_flags;
+	uint32_t flags = (r->flags & REC_FLAGS) | extra_flags;
 
 	m->record++;
 	m->may_collide = false;
@@ -228,14 +201,14 @@ struct str meta_encode(struct meta *m, const struct rec *r, uint32_t extra_flags
 			*ret_was_cut = true;
 	}
 	if (*ret_was_cut)
-		flags |= META_CUT;
+		flags |= REC_METADATA_CUT;
 	m->batch_bytes += m->bytes;
 	if (flags)
 		m->pairs[m->npairs++] = (struct pair){
-			.name = STR(PUSH_FLAGS_NAME),
+			.name = STR(REC_FLAGS_NAME),
 			.value = flags_text(m, flags),
 		};
 	if (!m->npairs)
 		return STR_NONE;
-	return write_pairs(m, m->bytes + FLAGS_TEXT_MAX + sizeof(PUSH_FLAGS_NAME));
+	return write_pairs(m, m->bytes + REC_FLAGS_TEXT_MAX + sizeof(REC_FLAGS_NAME));
 }

@@ -16,14 +16,9 @@ struct meta *meta_new(struct arena *scratch);
 /* The metadata of r as fields 3 of an Entry, in scratch memory; empty when there is none. Of two
  * values with one name the later is sent; when only making names valid made them equal, the later
  * gets a number behind it. What does not fit is left out (*ret_was_cut). Flags of the record, this
- * one included, are sent as one pair, PUSH_FLAGS_NAME. extra_flags: REC_* that hold besides
+ * one included, are sent as one pair, REC_FLAGS_NAME. extra_flags: REC_* that hold besides
  * r->flags. */
 struct str meta_encode(struct meta *m, const struct rec *r, uint32_t extra_flags,
 		       bool *ret_was_cut);
-
-/* What meta_encode() would have to look at. */
-#define META_FLAGS                                                                                 \
-	(REC_CUT | REC_BAD_UTF8 | REC_UNPARSED | REC_PARTIAL | REC_TIME_GUESSED |                  \
-	 REC_REDACT_FAILED | REC_LABELS_FULL)
 
 #endif

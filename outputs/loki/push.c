@@ -137,7 +137,7 @@ static void plan_records(struct plan *plans, const struct batch *b, size_t max_l
 		p->group = group_of(groups, rec_labels(b, r));
 		p->meta_n = 0;
 		p->line_n = (uint32_t)r->line.n;
-		if (r->nattrs || (r->flags & META_FLAGS) || r->line.n > max_line) {
+		if (r->nattrs || (r->flags & REC_FLAGS) || r->line.n > max_line) {
 			if (!meta)
 				meta = meta_new(groups->scratch);
 			plan_extras(p, r, max_line, meta, cuts);

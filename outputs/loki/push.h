@@ -22,9 +22,6 @@
 /* Of all metadata of one batch: values may be shared between records, the encoded form is not. */
 #define PUSH_META_BATCH_BYTES ((size_t)8 * 1024 * 1024)
 
-/* The pair that says what was done to a line: tailrace_flags="cut,bad_utf8". */
-#define PUSH_FLAGS_NAME "tailrace_flags"
-
 struct push_cuts {
 	uint64_t lines, metadata; /* records cut to fit */
 };

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Rendering records as text and JSON. */
-#include <time.h>
-
-#include "lib/clock.h"
+#include "lib/rfc3339.h"
 #include "lib/utf8.h"
 #include "outputs/stdout/render.h"
 #include "pipeline/labels.h"
@@ -10,36 +8,18 @@
 static const char *const severity_names[] = { "emergency", "alert",  "critical", "error",
 					      "warning",   "notice", "info",     "debug" };
 
-static const struct {
-	uint16_t flag;
-	const char *name;
-} flag_names[] = {
-	{ REC_CUT, "cut" },
-	{ REC_BAD_UTF8, "bad_utf8" },
-	{ REC_UNPARSED, "unparsed" },
-	{ REC_PARTIAL, "partial" },
-	{ REC_TIME_GUESSED, "time_guessed" },
-	{ REC_REDACT_FAILED, "redact_failed" },
-	{ REC_LABELS_FULL, "labels_full" },
-};
-
-static void put_time(struct buf *out, int64_t time_ns, bool with_ns)
+static void put_time(struct buf *out, int64_t time_ns, unsigned digits)
 {
-	int64_t ns = time_ns % NS_PER_S;
-	time_t s = (time_t)(time_ns / NS_PER_S);
-	char text[40];
-	struct tm tm;
+	char text[RFC3339_MAX];
 
-	if (ns < 0) {
-		ns += NS_PER_S;
-		s--;
-	}
-	if (!gmtime_r(&s, &tm) || !strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm))
-		return;
-	if (with_ns)
-		buf_printf(out, "%s.%09dZ", text, (int)ns);
-	else
-		buf_printf(out, "%s.%03dZ", text, (int)(ns / NS_PER_MS));
+	buf_put(out, text, rfc3339_utc(time_ns, digits, text));
+}
+
+static void put_flags(struct buf *out, const struct rec *r)
+{
+	char text[REC_FLAGS_TEXT_MAX];
+
+	buf_str(out, rec_flags_text(r->flags, text));
 }
 
 /* Everything that could move a cursor is shown, not sent; colors of the log itself, too. */
@@ -96,33 +76,13 @@ static const char *color_of(struct str level)
 	return "";
 }
 
-static bool has_flags(const struct rec *r)
-{
-	for (size_t i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++)
-		if (r->flags & flag_names[i].flag)
-			return true;
-	return false;
-}
-
-static void put_flags(struct buf *out, const struct rec *r)
-{
-	bool is_first = true;
-
-	for (size_t i = 0; i < sizeof(flag_names) / sizeof(flag_names[0]); i++) {
-		if (!(r->flags & flag_names[i].flag))
-			continue;
-		buf_printf(out, "%s%s", is_first ? "" : ",", flag_names[i].name);
-		is_first = false;
-	}
-}
-
 void render_text(struct buf *out, const struct batch *b, const struct rec *r, bool color)
 {
 	const char *on = color ? color_of(level_of(b, r)) : "", *dim = color ? "\033[2m" : "";
 	const char *off = color ? "\033[0m" : "";
 
 	buf_c(out, dim);
-	put_time(out, r->time_ns, false);
+	put_time(out, r->time_ns, 3);
 	buf_ch(out, ' ');
 	put_printable(out, rec_labels(b, r)->text);
 	buf_printf(out, "%s %s", off, on);
@@ -138,8 +98,8 @@ void render_text(struct buf *out, const struct batch *b, const struct rec *r, bo
 		buf_ch(out, '=');
 		put_printable(out, attr_value(&r->attrs[i]));
 	}
-	if (has_flags(r)) {
-		buf_c(out, " tailrace_flags=");
+	if (r->flags & REC_FLAGS) {
+		buf_c(out, " " REC_FLAGS_NAME "=");
 		put_flags(out, r);
 	}
 	buf_c(out, off);
@@ -152,7 +112,7 @@ void render_json(struct buf *out, const struct batch *b, const struct rec *r)
 	bool is_first = true;
 
 	buf_c(out, "{\"time\":\"");
-	put_time(out, r->time_ns, true);
+	put_time(out, r->time_ns, 9);
 	buf_c(out, "\",\"labels\":{");
 	for (uint32_t i = 0; i < labels->n; i++) {
 		buf_c(out, i ? "," : "");
@@ -172,9 +132,9 @@ void render_json(struct buf *out, const struct batch *b, const struct rec *r)
 		buf_ch(out, ':');
 		buf_json_str(out, attr_value(&r->attrs[i]));
 	}
-	if (has_flags(r)) {
+	if (r->flags & REC_FLAGS) {
 		buf_c(out, is_first ? "" : ",");
-		buf_c(out, "\"tailrace_flags\":\"");
+		buf_c(out, "\"" REC_FLAGS_NAME "\":\"");
 		put_flags(out, r);
 		buf_ch(out, '"');
 	}

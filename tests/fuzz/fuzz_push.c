@@ -22,7 +22,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct source source = { .magic = SOURCE_MAGIC };
-static const char *const keys[] = { "a", "b", "a.b", "a_b", "__", "", "1", PUSH_FLAGS_NAME };
+static const char *const keys[] = { "a", "b", "a.b", "a_b", "__", "", "1", REC_FLAGS_NAME };
 
 static uint8_t byte(struct str *in)
 {

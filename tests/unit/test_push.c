@@ -315,7 +315,7 @@ static size_t count_pairs(struct push_entry e, size_t *ret_bytes, bool *ret_is_f
 	while (push_next_pair(&e.meta, &name, &value)) {
 		n++;
 		*ret_bytes += name.n + value.n;
-		if (str_is(name, PUSH_FLAGS_NAME))
+		if (str_is(name, REC_FLAGS_NAME))
 			*ret_is_flagged = str_is(value, "metadata_cut");
 	}
 	return n;
