@@ -88,6 +88,9 @@ class _Server(socketserver.ThreadingTCPServer):
 		self.owner = owner
 		super().__init__(address, _Handler)
 
+	def shutdown_request(self, request) -> None:
+		self.close_request(request)  # no FIN before the RST that _reset() may have asked for
+
 	def handle_error(self, request, client_address) -> None:
 		pass
 

@@ -119,16 +119,34 @@ def test_copytruncate_under_load(agent, loki, tenant, tmp_path):
 	assert one.metrics().sum("tailrace_records_dropped_total") == 0
 
 
-def test_a_file_truncated_and_grown_beyond_where_we_were(agent, loki, tenant, tmp_path):
-	"""A size that only ever grows does not show it: the content does."""
+@pytest.mark.parametrize("count", [100, 400], ids=["as-large", "larger"])
+def test_a_file_rewritten_and_not_smaller(agent, loki, tenant, tmp_path, count):
+	"""A size that does not shrink does not show it: the content does."""
 	log = tmp_path / "app.log"
 	log.write_text(text(numbered(100, "old")))
 	one = agent(tail_of(log, loki, tenant, watch="poll", poll_interval="500ms"))
 	loki.wait_count('{job="app"}', 100)
 	with open(log, "r+") as f:
 		f.truncate(0)
-		f.write(text(numbered(400, "new")))
-	arrived(one, loki, '{job="app"}', numbered(100, "old") + numbered(400, "new"))
+		f.write(text(numbered(count, "new")))
+	arrived(one, loki, '{job="app"}', numbered(100, "old") + numbered(count, "new"))
+
+
+def test_a_program_that_goes_on_in_the_renamed_file(agent, loki, tenant, tmp_path):
+	"""Until it opens its log anew; meanwhile there is a new file of the old name."""
+	log = tmp_path / "app.log"
+	lines = numbered(3000)
+	log.write_text(text(lines[:1000]))
+	one = agent(tail_of(log, loki, tenant))
+	loki.wait_count('{job="app"}', 1000)
+	with open(log, "a", buffering=1) as old:
+		os.rename(log, tmp_path / "app.log.1")
+		log.touch()
+		for start in range(1000, 2000, 200):
+			old.write(text(lines[start : start + 200]))
+			time.sleep(0.25)
+	log.write_text(text(lines[2000:]))
+	arrived(one, loki, '{job="app"}', lines, ordered=False)
 
 
 def test_a_restart_finds_the_rotated_file(agent, loki, tenant, tmp_path):

@@ -87,16 +87,22 @@ def test_rsyslog(one, loki, port, rsyslog, way, template):
 		assert {r.metadata["msgid"] for r in read} == {"ID7"}
 
 
-def test_rsyslog_keeps_what_we_cannot_take(agent, loki, tenant, port, rsyslog):
-	"""Its own queue and retries, and our stop: over TCP a line is lost only where the protocol loses it."""
-	conf = config({"net": syslog_input(port, "tcp")}, loki_output(loki.push_url, tenant))
-	one = agent(conf)
+def test_rsyslog_waits_when_we_cannot_take_more(agent, fault_loki, tenant, port, rsyslog):
+	"""Over TCP a pause is backpressure: nothing is lost on the way from one queue to the next."""
+	fault_loki.down()
+	one = agent(config({"net": syslog_input(port, "tcp")}, loki_output(fault_loki.push_url, tenant), memory="8MiB"))
 	daemon = rsyslog(
 		FORWARD.format(port=port, template="RSYSLOG_SyslogProtocol23Format")
 		+ ' protocol="tcp" action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList"'
+		+ ' queue.size="100000"'
 	)
-	tcp_send(daemon.port, b"".join(rfc5424(line) + b"\n" for line in numbered(100, "r")), linger_s=0.2)
-	arrived(one, loki, '{job="net"}', numbered(100, "r"))
+	lines = [f"r n={i:06d} " + "r" * 480 for i in range(scale(15_000, 90_000))]
+	tcp_send(daemon.port, b"".join(rfc5424(line) + b"\n" for line in lines), linger_s=0.2)
+	one.wait_metric("tailrace_input_paused_total", 1)
+	assert one.metrics().sum("tailrace_input_records_total") < len(lines)
+	fault_loki.up()
+	assert difference(fault_loki.wait_lines(len(lines), 60), lines) == ""
+	one.wait_idle(60)
 
 
 # --- fields -------------------------------------------------------------------------------------------------
