@@ -14,6 +14,7 @@ from __future__ import annotations
 import http.server
 import socket
 import socketserver
+import ssl
 import struct
 import threading
 import time
@@ -125,7 +126,8 @@ class Push:
 
 
 class FaultLoki:
-	def __init__(self) -> None:
+	def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+		self._tls = tls
 		self._lock = threading.Lock()
 		self._script: list[Fault] = []
 		self._connections: set[socket.socket] = set()
@@ -144,7 +146,7 @@ class FaultLoki:
 
 	@property
 	def url(self) -> str:
-		return f"http://127.0.0.1:{self.port}"
+		return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
 	@property
 	def push_url(self) -> str:
@@ -298,6 +300,12 @@ class _Server(socketserver.ThreadingTCPServer):
 	def __init__(self, owner: FaultLoki, address: tuple[str, int]):
 		self.owner = owner
 		super().__init__(address, _Handler)
+
+	def get_request(self):
+		conn, address = super().get_request()
+		if self.owner._tls:  # the handshake is made by the handler's thread, at the first read
+			conn = self.owner._tls.wrap_socket(conn, server_side=True, do_handshake_on_connect=False)
+		return conn, address
 
 	def shutdown_request(self, request) -> None:
 		self.close_request(request)  # no FIN before the RST that _reset() may have asked for

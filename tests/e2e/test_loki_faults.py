@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Loki away, slow, refusing, cutting connections, losing answers: everything arrives, once, and in order."""
 
+import base64
 import itertools
 import json
+import ssl
+import subprocess
 import time
 
 import pytest
 
-from faultloki import Fault
+from faultloki import Fault, FaultLoki
 from proxy import Proxy
 from work import arrived, config, difference, file_input, loki_output, numbered, scale, text
 
@@ -156,6 +159,61 @@ def test_wrong_credentials_or_address_hold_everything(tail, fault_loki, code):
 	assert metrics.sum("tailrace_records_dropped_total") == 0
 	assert any(e.get("level") in ("warn", "error") for e in one.events()), "somebody is told"
 	assert difference(fault_loki.wait_lines(50, 60), lines) == ""
+
+
+def basic(user: str, password: str) -> str:
+	return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def test_credentials_are_read_again_when_refused(tail, fault_loki, tmp_path):
+	secret = tmp_path / "password"
+	secret.write_text("oldSecret77\n")
+	wanted = basic("agent", "newSecret88")
+	fault_loki.otherwise = lambda push: (
+		Fault.ok() if push.headers.get("authorization") == wanted else Fault.status(401, "no\n")
+	)
+	one = tail(
+		fault_loki.push_url, numbered(50), basic_auth={"username": "agent", "password": f"file:{secret}"},
+		headers={"X-Team": "blue"},
+	)
+	fault_loki.wait(lambda s: len(s.pushes) >= 1, 20)
+	assert fault_loki.pushes[0].headers["authorization"] == basic("agent", "oldSecret77")
+	assert fault_loki.pushes[0].headers["x-team"] == "blue"
+	secret.write_text("newSecret88\n")
+	assert difference(fault_loki.wait_lines(50), numbered(50)) == ""
+	one.wait_idle()
+	said = one.log() + one.metrics().text + one.command("config", "--config", str(one.config_path)).stdout
+	assert "Secret" not in said
+
+
+def test_over_tls(agent, tenant, tmp_path):
+	"""A certificate that is trusted is used; one that is not is refused, and nothing is sent."""
+	key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+	subprocess.run(
+		["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert,
+		 "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"],
+		check=True, capture_output=True,
+	)
+	context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+	context.load_cert_chain(cert, key)
+	server = FaultLoki(context)
+	log = tmp_path / "app.log"
+	log.write_text(text(numbered(100)))
+
+	def conf(**tls) -> dict:
+		return config({"app": file_input(log)}, loki_output(server.url, tenant, tls=tls), shutdown_timeout="1s")
+
+	try:
+		one = agent(conf(ca_file=str(cert)))
+		assert difference(server.wait_lines(100), numbered(100)) == ""
+		one.wait_idle()
+		other = agent(conf())
+		other.wait_metric("tailrace_push_retries_total", 2)
+		assert len(server.lines()) == 100
+		assert other.stop()["main", "loki"]["held"] == 100
+		server.check()
+	finally:
+		server.down()
 
 
 def test_413_is_halved_until_it_fits(tail, fault_loki):
