@@ -84,7 +84,7 @@ def test_syslog(agent, loki, tenant, fault):
 
 
 @pytest.mark.parametrize(
-	"what", ["write:ENOSPC:1:10:40@positions/", "write:EIO:3@positions/", "rename:ENOSPC:1:1:3", "fsync:EIO:1:4"]
+	"what", ["write:ENOSPC:1:4:40@positions/", "write:EIO:3@positions/", "rename:ENOSPC:1:1:3", "fsync:EIO:1:4"]
 )
 def test_positions_that_cannot_be_written(agent, loki, tenant, tmp_path, what):
 	"""A full disk is counted and said; lines go on, and a restart repeats at most what Loki recognises."""
