@@ -77,6 +77,17 @@ void buf_printf(struct buf *b, const char *fmt, ...)
 	b->n += (size_t)n;
 }
 
+bool buf_escape(struct buf *b, char c)
+{
+	char as = c == '\n' ? 'n' : c == '\t' ? 't' : c == '\r' ? 'r' : c;
+
+	if (as == c && c != '"' && c != '\\')
+		return false;
+	buf_ch(b, '\\');
+	buf_ch(b, as);
+	return true;
+}
+
 void buf_json_str(struct buf *b, struct str s)
 {
 	size_t i = 0;
@@ -91,19 +102,11 @@ void buf_json_str(struct buf *b, struct str s)
 			i++;
 			continue;
 		}
-		if (c == '"' || c == '\\') {
-			buf_ch(b, '\\');
-			buf_ch(b, (char)c);
-		} else if (c == '\n') {
-			buf_c(b, "\\n");
-		} else if (c == '\t') {
-			buf_c(b, "\\t");
-		} else if (c == '\r') {
-			buf_c(b, "\\r");
-		} else if (c < 0x20 || c == 0x7f) {
-			buf_printf(b, "\\u%04x", c);
-		} else {
-			buf_put(b, s.p + i, n);
+		if (!buf_escape(b, (char)c)) {
+			if (c < 0x20 || c == 0x7f)
+				buf_printf(b, "\\u%04x", c);
+			else
+				buf_put(b, s.p + i, n);
 		}
 		i += n;
 	}

@@ -25,6 +25,9 @@ void buf_str(struct buf *b, struct str s);
 void buf_c(struct buf *b, const char *s);
 void buf_ch(struct buf *b, char c);
 void buf_printf(struct buf *b, const char *fmt, ...) PRINTF(2, 3);
+/* In quoted text: writes the escape of " \\ \n \t \r, which Go, JSON and logfmt share; false for
+ * every other byte, which the caller writes. */
+bool buf_escape(struct buf *b, char c);
 /* JSON string with quotes; invalid UTF-8 becomes U+FFFD. */
 void buf_json_str(struct buf *b, struct str s);
 /* NUL-terminates (not counted in n) and returns p. */

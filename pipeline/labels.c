@@ -96,20 +96,12 @@ static void put_quoted(struct buf *b, struct str s)
 	for (size_t i = 0; i < s.n; i++) {
 		unsigned char c = (unsigned char)s.p[i];
 
-		if (c == '"' || c == '\\') {
-			buf_ch(b, '\\');
-			buf_ch(b, (char)c);
-		} else if (c == '\n') {
-			buf_c(b, "\\n");
-		} else if (c == '\t') {
-			buf_c(b, "\\t");
-		} else if (c == '\r') {
-			buf_c(b, "\\r");
-		} else if (c < 0x20 || c == 0x7f) {
+		if (buf_escape(b, (char)c))
+			continue;
+		if (c < 0x20 || c == 0x7f)
 			buf_printf(b, "\\x%02x", c);
-		} else {
+		else
 			buf_ch(b, (char)c);
-		}
 	}
 	buf_ch(b, '"');
 }
