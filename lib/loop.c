@@ -26,8 +26,6 @@ struct loop {
 	struct poller *pollers;
 	_Atomic(struct mail *) mail; /* newest first */
 	_Atomic bool is_sleeping, is_stopping;
-	_Atomic(pthread_t) runner;
-	_Atomic bool is_running;
 	/* Events of the current round, so that loop_io_del() can void those not yet handled. */
 	struct epoll_event *events;
 	int nevents, at_event;
@@ -60,12 +58,6 @@ void loop_free(struct loop *l)
 int64_t loop_now_ns(const struct loop *l)
 {
 	return l->now_ns;
-}
-
-bool loop_is_here(const struct loop *l)
-{
-	return !atomic_load(&l->is_running) ||
-	       pthread_equal(atomic_load(&l->runner), pthread_self());
 }
 
 /* Descriptors */
@@ -343,14 +335,11 @@ void loop_once(struct loop *l, int timeout_ms)
 
 void loop_run(struct loop *l)
 {
-	atomic_store(&l->runner, pthread_self());
-	atomic_store(&l->is_running, true);
 	while (!atomic_load(&l->is_stopping))
 		loop_once(l, -1);
 	/* What was posted before the stop is still run. */
 	while (run_work(l))
 		;
-	atomic_store(&l->is_running, false);
 	atomic_store(&l->is_stopping, false);
 }
 

@@ -71,7 +71,5 @@ void loop_poller_del(struct loop *l, struct poller *p);
 void loop_post(struct loop *l, struct mail *m, void (*run)(struct mail *));
 /* Any thread: makes the loop ask its pollers. Costs a system call only when it sleeps. */
 void loop_wake(struct loop *l);
-/* True on the loop's own thread (or when it runs on none yet). */
-bool loop_is_here(const struct loop *l);
 
 #endif

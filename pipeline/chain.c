@@ -25,7 +25,7 @@ struct chain {
 	struct arena encode_arena;
 	unsigned depth;   /* chain_run and chain_emit under way */
 	int64_t nstreams; /* of this lane in the metric */
-	struct metric *streams, *label_overflow, *bad_utf8;
+	struct metric *streams, *label_overflow;
 };
 
 /* What stages may use */
