@@ -36,7 +36,7 @@ struct run {
 	uint64_t hash;     /* of labels and tenant, for sharding and grouping */
 	uint32_t off, len; /* of the bytes */
 	uint32_t nrecs;
-	uint32_t spare;
+	uint32_t open_pieces; /* of an output that splits runs: parts not ended yet */
 };
 
 struct block {

@@ -58,9 +58,8 @@ struct rec {
 	uint16_t flags;
 	uint8_t severity; /* RFC 5424 number; SEVERITY_NONE when unknown */
 	uint8_t facility;
-	uint64_t spare;
 };
-static_assert(sizeof(struct rec) == 56, "rec grew");
+static_assert(sizeof(struct rec) == 48, "rec grew");
 
 #define SEVERITY_NONE 0xff
 #define FACILITY_NONE 0xff

@@ -57,7 +57,6 @@ void feed_add(struct feed *f, struct block *b, uint32_t run)
 
 	if (f->n == f->cap)
 		grow(f);
-	r->spare = 1;
 	p = at(f, f->n++);
 	*p = (struct piece){ b, run, r->off, r->len, r->nrecs };
 	f->cost_bytes += cost(p);

@@ -24,7 +24,7 @@ static struct piece cut(struct piece *p, uint32_t len, uint32_t nrecs)
 	p->len -= len;
 	p->nrecs -= nrecs;
 	if (p->nrecs)
-		piece_run(p)->spare++;
+		piece_run(p)->open_pieces++;
 	CHECK((p->nrecs == 0) == (p->len == 0));
 	return head;
 }
@@ -188,9 +188,9 @@ void pieces_end(const struct piece *pieces, size_t n, enum piece_end end, const 
 		for (; i < n && pieces[i].block == b; i++) {
 			struct run *run = piece_run(&pieces[i]);
 
-			CHECK(run->spare);
+			CHECK(run->open_pieces);
 			nrecs += pieces[i].nrecs;
-			runs += --run->spare == 0;
+			runs += --run->open_pieces == 0;
 		}
 		count(b, end, reason, nrecs);
 		if (runs && end == PIECE_LEFT)

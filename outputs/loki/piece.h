@@ -7,7 +7,7 @@
 #include "lib/buf.h"
 #include "pipeline/block.h"
 
-/* Part of one run. The pieces of a run that have not ended are counted in run->spare; the last one to
+/* Part of one run. The pieces of a run that have not ended are counted in run->open_pieces; the last one to
  * end ends the run. */
 struct piece {
 	struct block *block;

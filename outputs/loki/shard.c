@@ -275,7 +275,7 @@ void sender_take(struct sender *s, struct block *b)
 	CHECK_OBJ(b, BLOCK_MAGIC);
 	CHECK(!s->is_stopped);
 	for (uint32_t i = 0; i < nruns; i++) /* all pieces are open before one may end */
-		b->runs[i].spare = 1;
+		b->runs[i].open_pieces = 1;
 	for (uint32_t i = 0; i < nruns; i++) {
 		struct run *run = &b->runs[i];
 		struct shard *shard = &s->shards[run->hash % s->conf.nshards];

@@ -133,7 +133,7 @@ static void check_body(struct block *block, uint8_t salt)
 		struct piece p = { block, i, block->runs[i].off, block->runs[i].len,
 				   block->runs[i].nrecs };
 
-		block->runs[i].spare = 1;
+		block->runs[i].open_pieces = 1;
 		while (p.nrecs)
 			pieces[n++] = piece_cut_bytes(&p, salt);
 	}

@@ -57,7 +57,7 @@ static struct block *encode(struct batch *b)
 	cuts = (struct push_cuts){ 0 };
 	block = push_encode(b, PUSH_LINE_MAX, &scratch, &cuts);
 	for (uint32_t i = 0; i < block->nruns; i++)
-		block->runs[i].spare = 1;
+		block->runs[i].open_pieces = 1;
 	arena_fini(&scratch);
 	batch_free(b);
 	return block;
@@ -472,18 +472,18 @@ static void cutting(void)
 	EQ_INT(head.len, 3 * entry);
 	EQ_INT(p.nrecs, 7);
 	EQ_INT(p.off, 3 * entry);
-	EQ_INT(block->runs[0].spare, 2);
+	EQ_INT(block->runs[0].open_pieces, 2);
 	head = piece_cut_bytes(&p, 1); /* one entry at least */
 	EQ_INT(head.nrecs, 1);
-	EQ_INT(block->runs[0].spare, 3);
+	EQ_INT(block->runs[0].open_pieces, 3);
 	head = piece_cut_entries(&p, 2);
 	EQ_INT(head.nrecs, 2);
 	EQ_INT(head.off, 4 * entry);
-	EQ_INT(block->runs[0].spare, 4);
+	EQ_INT(block->runs[0].open_pieces, 4);
 	head = piece_cut_bytes(&p, 1000);
 	EQ_INT(head.nrecs, 4);
 	EQ_INT(p.nrecs, 0);
-	EQ_INT(block->runs[0].spare, 4);
+	EQ_INT(block->runs[0].open_pieces, 4);
 	block_end(block, 1);
 }
 
