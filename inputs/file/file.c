@@ -320,11 +320,14 @@ static int open_positions(struct file_input *fi, struct err *err)
 	if (!fi->positions)
 		return err->code;
 	fi->last_ns = fi->positions->newest_ns;
-	if (fi->positions->bad_lines) {
+	if (fi->positions->bad_lines || positions_lost_files(fi->positions)) {
 		input_count_error(fi->in, "bad_positions");
-		log_warn("damaged lines in the position file were skipped",
+		log_warn("position file is damaged: files without a position are read from their "
+			 "beginning, others may go on a little earlier",
 			 KV_S("path", fi->positions->path),
-			 KV_I("lines", fi->positions->bad_lines));
+			 KV_I("lines_lost", fi->positions->bad_lines),
+			 KV_I("files_lost", positions_lost_files(fi->positions)),
+			 KV_I("files_kept", fi->positions->n));
 	}
 	return 0;
 }

@@ -656,4 +656,6 @@ void find_start(struct file_input *fi)
 	fi->is_first_scan = true;
 	find_scan(fi);
 	fi->is_first_scan = false;
+	positions_begun(fi->positions);
+	note_found(fi);
 }

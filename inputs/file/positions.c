@@ -1,23 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The positions of an input's files in memory, and the file they are kept in. */
-#include <errno.h>
-#include <stdio.h>
+/* The positions of an input's files in memory: settled, on their way, remembered. */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "inputs/file/positions.h"
 #include "lib/check.h"
 #include "lib/clock.h"
-#include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/os.h"
-
-#define REWRITE_BYTES (8u << 20) /* and eight times what a fresh file has */
-#define LINE_MAX_BYTES (3 * POS_PATH_MAX + 256)
-#define RENDER_MAX ((size_t)1 << 30)
-/* Never through a link, never waiting for the other end of a pipe: what lies there may be a trap. */
-#define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
-#define RETRY_NS (10 * NS_PER_S) /* between attempts on a disk that refuses */
 
 /* ---- memory ------------------------------------------------------------------------------- */
 
@@ -36,6 +24,7 @@ struct pos *pos_insert(struct positions *ps, uint64_t num, const struct file_id 
 	p = mem_zalloc(sizeof(*p));
 	p->num = num;
 	p->file = *id;
+	p->born_ns = id->btime_ns;
 	p->path = str_make(mem_dup(path.p, path.n), path.n);
 	p->prev = ps->last;
 	if (ps->last)
@@ -232,6 +221,7 @@ void positions_move(struct positions *ps, struct pos *p, const struct file_id *i
 {
 	map_del(&ps->by_ino, &p->by_ino);
 	p->file = *id;
+	p->born_ns = id->btime_ns;
 	map_add(&ps->by_ino, &p->by_ino, ino_hash(id->ino));
 	/* A file's line cannot be changed: the whole entry is written again under a new number. */
 	positions_render_event(p, 'D', &ps->pending);
@@ -282,47 +272,26 @@ void positions_settle(struct positions *ps, struct pos *p, uint64_t offset, uint
 	ps->dirty = p;
 }
 
+void positions_begun(struct positions *ps)
+{
+	if (ps->is_begun)
+		return;
+	ps->is_begun = true;
+	positions_render_begun(&ps->pending);
+}
+
+void positions_born(struct positions *ps, struct pos *p, int64_t born_ns)
+{
+	p->born_ns = born_ns;
+	positions_render_born(p, &ps->pending);
+}
+
 bool positions_have_changes(const struct positions *ps)
 {
 	return ps->pending.n || ps->dirty || ps->is_damaged;
 }
 
-/* ---- the file ----------------------------------------------------------------------------- */
-
-static bool write_all(int fd, struct str s)
-{
-	while (s.n) {
-		ssize_t n = os->write(fd, s.p, s.n);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		s = str_skip(s, (size_t)n);
-	}
-	return true;
-}
-
-static bool trouble(struct positions *ps, const char *what)
-{
-	int e = errno;
-
-	ps->retry_at_ns = clock_mono_ns() + RETRY_NS;
-	log_error("cannot keep positions, a restart may send lines again", KV_S("what", what),
-		  KV_S("path", ps->path), KV_ERRNO(e));
-	errno = e;
-	return false;
-}
-
-static bool sync_dir(const struct positions *ps)
-{
-	int fd = OS_RETRY(os->open(ps->dir_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0));
-	bool ok = fd >= 0 && OS_RETRY(os->fsync(fd)) == 0;
-
-	if (fd >= 0)
-		os->close(fd);
-	return ok;
-}
+/* ---- what is remembered ------------------------------------------------------------------ */
 
 static int by_seen(const void *a, const void *b)
 {
@@ -333,8 +302,7 @@ static int by_seen(const void *a, const void *b)
 	return x->num < y->num ? 1 : x->num > y->num ? -1 : 0;
 }
 
-/* Files that nobody has open are kept for a day, and not too many of them: they may come back. */
-static void forget_old(struct positions *ps)
+void positions_forget_old(struct positions *ps)
 {
 	int64_t now_s = clock_wall_ns() / NS_PER_S;
 	struct pos **closed = mem_array(ps->n + 1, sizeof(struct pos *));
@@ -348,231 +316,6 @@ static void forget_old(struct positions *ps)
 	}
 	qsort(closed, n, sizeof(struct pos *), by_seen);
 	while (n && (n > POS_FORGOTTEN_MAX || closed[n - 1]->seen_s + POS_FORGET_S < now_s))
-		pos_remove(ps, closed[--n]);
+		positions_drop(ps, closed[--n]);
 	mem_free(closed);
-}
-
-static bool rewrite(struct positions *ps)
-{
-	struct buf text = { .max = RENDER_MAX };
-	int fd = OS_RETRY(os->open(ps->temp_path,
-				   O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | OPEN_FLAGS, 0600));
-
-	if (fd < 0)
-		return trouble(ps, "create");
-	positions_render(ps, &text);
-	if (!write_all(fd, buf_as_str(&text)) || OS_RETRY(os->fsync(fd)) != 0 ||
-	    os->rename(ps->temp_path, ps->path) != 0 || !sync_dir(ps)) {
-		int e;
-
-		trouble(ps, "rewrite");
-		e = errno;
-		os->close(fd);
-		os->unlink(ps->temp_path);
-		buf_fini(&text);
-		errno = e;
-		return false;
-	}
-	if (ps->fd >= 0)
-		os->close(ps->fd);
-	ps->fd = fd;
-	ps->file_bytes = ps->saved_bytes = text.n;
-	ps->is_damaged = false;
-	buf_clear(&ps->pending);
-	while (ps->dirty) {
-		ps->dirty->is_dirty = false;
-		ps->dirty = ps->dirty->next_dirty;
-	}
-	buf_fini(&text);
-	return true;
-}
-
-/* Settled positions become lines only now: one for each file, however many batches it had. */
-static void render_dirty(struct positions *ps)
-{
-	while (ps->dirty) {
-		ps->dirty->is_dirty = false;
-		positions_render_settled(ps->dirty, &ps->pending);
-		ps->dirty = ps->dirty->next_dirty;
-	}
-}
-
-static bool append(struct positions *ps)
-{
-	render_dirty(ps);
-	if (ps->is_damaged || ps->pending.is_cut || !write_all(ps->fd, buf_as_str(&ps->pending))) {
-		/* Half a line may be there now; only a new file is sure to be whole. */
-		if (!ps->is_damaged)
-			trouble(ps, "append");
-		ps->is_damaged = true;
-		buf_clear(&ps->pending); /* the new file will have it */
-		return false;
-	}
-	ps->file_bytes += ps->pending.n;
-	buf_clear(&ps->pending);
-	return true;
-}
-
-bool positions_save(struct positions *ps)
-{
-	if (!ps->path) {
-		render_dirty(ps);
-		buf_clear(&ps->pending);
-		return true;
-	}
-	forget_old(ps);
-	if (rewrite(ps))
-		return true;
-	append(ps); /* what is there is as good as a new file */
-	return false;
-}
-
-bool positions_flush(struct positions *ps)
-{
-	uint64_t limit = 8 * ps->saved_bytes > REWRITE_BYTES ? 8 * ps->saved_bytes : REWRITE_BYTES;
-	bool is_long = ps->file_bytes + ps->pending.n > limit;
-
-	if (!positions_have_changes(ps))
-		return true;
-	if (!ps->path || ((ps->is_damaged || is_long) && clock_mono_ns() >= ps->retry_at_ns))
-		return positions_save(ps);
-	return append(ps);
-}
-
-/* ---- opening ------------------------------------------------------------------------------ */
-
-/* Applies the complete lines of *text and keeps the rest; a line longer than any of ours is dropped
- * up to its end. */
-static void apply_lines(struct positions *ps, struct buf *text, bool *is_skipping)
-{
-	struct str rest = buf_as_str(text);
-
-	while (memchr(rest.p ? rest.p : "", '\n', rest.n)) {
-		struct str line = str_cut(&rest, '\n');
-
-		if (*is_skipping || !positions_apply(ps, line))
-			ps->bad_lines++;
-		*is_skipping = false;
-	}
-	if (rest.n > LINE_MAX_BYTES) {
-		*is_skipping = true;
-		rest.n = 0;
-	}
-	if (rest.n)
-		memmove(text->p, rest.p, rest.n);
-	text->n = rest.n;
-}
-
-static int load(struct positions *ps, struct err *err)
-{
-	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | OPEN_FLAGS, 0));
-	struct buf text = BUF_INIT;
-	bool is_skipping = false;
-	ssize_t n;
-
-	if (fd < 0 && errno == ENOENT) {
-		ps->is_first_start = true;
-		return 0;
-	}
-	if (fd < 0)
-		return err_errno(err, errno, "cannot read the position file");
-	do {
-		buf_reserve(&text, 65536);
-		n = os->read(fd, text.p + text.n, 65536);
-		if (n < 0 && errno != EINTR) {
-			int e = errno;
-
-			os->close(fd);
-			buf_fini(&text);
-			return err_errno(err, e, "cannot read the position file");
-		}
-		if (n > 0)
-			text.n += (size_t)n;
-		apply_lines(ps, &text, &is_skipping);
-	} while (n != 0);
-	ps->bad_lines += text.n > 0; /* torn by a kill */
-	buf_fini(&text);
-	os->close(fd);
-	return 0;
-}
-
-/* Numbers from 1 in order; everything counts as seen now, so that a machine that was off for a week
- * forgets nothing; the newest time in use. */
-static void settle_in(struct positions *ps)
-{
-	int64_t now_s = clock_wall_ns() / NS_PER_S;
-
-	map_fini(&ps->by_num);
-	ps->next_num = 1;
-	for (struct pos *p = ps->first; p; p = p->next) {
-		p->by_num.is_in = false;
-		p->num = ps->next_num++;
-		map_add(&ps->by_num, &p->by_num, p->num);
-		p->seen_s = now_s;
-		if (p->last_ns > ps->newest_ns)
-			ps->newest_ns = p->last_ns;
-		for (size_t i = 0; i < p->nranges; i++) {
-			const struct pos_range *r = pos_range_at(p, i);
-
-			if (r->t0_ns + r->n - 1 > ps->newest_ns)
-				ps->newest_ns = r->t0_ns + r->n - 1;
-		}
-	}
-}
-
-struct positions *positions_open(const char *path, struct err *err)
-{
-	struct positions *ps = mem_zalloc(sizeof(*ps));
-	const char *slash = path ? strrchr(path, '/') : NULL;
-	int r = 0;
-
-	ps->fd = -1;
-	ps->next_num = 1;
-	ps->pending.max = 64u << 20;
-	ps->is_first_start = !path;
-	if (!path)
-		return ps;
-	CHECK(slash);
-	ps->path = mem_strdup(path);
-	ps->dir_path = mem_strdup(path);
-	ps->dir_path[slash - path] = 0;
-	ps->temp_path = mem_alloc(strlen(path) + 5);
-	snprintf(ps->temp_path, strlen(path) + 5, "%s.new", path);
-	err_where(err, "%s", path);
-	if (os->mkdir(ps->dir_path, 0700) != 0 && errno != EEXIST)
-		r = err_errno(err, errno, "cannot make the directory of the position file");
-	if (r == 0)
-		r = load(ps, err);
-	if (r == 0) {
-		settle_in(ps);
-		/* A place that cannot be written is a mistake to be told at start; a full or failing
-		 * disk is trouble that may pass. */
-		ps->is_damaged = !rewrite(ps);
-		if (ps->is_damaged && (errno == EACCES || errno == EPERM || errno == EROFS ||
-				       errno == ENOENT || errno == ENOTDIR))
-			r = err_errno(err, errno, "cannot write the position file");
-	}
-	if (r < 0) {
-		positions_free(ps);
-		return NULL;
-	}
-	return ps;
-}
-
-void positions_free(struct positions *ps)
-{
-	if (!ps)
-		return;
-	while (ps->first)
-		pos_remove(ps, ps->first);
-	map_fini(&ps->by_num);
-	map_fini(&ps->by_ino);
-	map_fini(&ps->by_path);
-	buf_fini(&ps->pending);
-	if (ps->fd >= 0)
-		os->close(ps->fd);
-	mem_free(ps->path);
-	mem_free(ps->temp_path);
-	mem_free(ps->dir_path);
-	mem_free(ps);
 }

@@ -6,7 +6,8 @@
  *
  * On disk: an append-only text file, one change a line, each with its checksum (positions_text.c).
  * It is rewritten, with fsync and rename, when it has grown. Any bytes can be loaded: a line that
- * does not add up is skipped and counted. */
+ * does not add up is skipped and counted, what is no position file or was written by a newer version
+ * is set aside (<name>.aside-N). */
 #ifndef INPUTS_FILE_POSITIONS_H
 #define INPUTS_FILE_POSITIONS_H
 
@@ -16,6 +17,7 @@
 #include "lib/map.h"
 #include "pipeline/uniq.h"
 
+#define POS_VERSION 2u       /* of the file; 1 has no begin of use and no births */
 #define POS_MAX 200000       /* files */
 #define POS_RANGES_MAX 65536 /* of one file on their way */
 #define POS_PATH_MAX 4096
@@ -36,6 +38,7 @@ struct pos {
 	struct pos *next_dirty;
 	uint64_t num; /* the order in which files were found */
 	struct file_id file;
+	int64_t born_ns; /* when its content began: of several of one path, the older is read first */
 	struct str path; /* where it was found first: the label; owned */
 	uint32_t head_n; /* bytes in head */
 	uint64_t head;
@@ -52,6 +55,13 @@ struct pos {
 	bool is_missing;   /* scratch of the start: not where it was */
 };
 
+/* What the file says of itself, to tell how much of it is missing: files are numbered, the numbers
+ * of later ones follow. */
+struct pos_header {
+	uint64_t version, files, next; /* as it was rewritten */
+	uint64_t highest, read;        /* number of a file seen; files that could be read */
+};
+
 struct positions {
 	char *path, *temp_path, *dir_path; /* NULL: nothing is kept on disk */
 	int fd;
@@ -64,14 +74,22 @@ struct positions {
 	uint64_t file_bytes, saved_bytes;
 	bool is_damaged;     /* a write failed: what is on disk is not the whole truth */
 	int64_t retry_at_ns; /* monotonic; then the rewrite is tried again */
-	bool is_first_start; /* there was no file */
-	uint64_t bad_lines;  /* skipped at load */
-	int64_t newest_ns;   /* newest time ever given, of all files */
+	bool is_first_start; /* no scan was ever finished */
+	bool is_begun;       /* one was */
+	struct pos_header header;
+	uint64_t bad_lines; /* skipped at load */
+	int64_t tidy_at_ns; /* monotonic */
+	size_t tidy_n;
+	int64_t newest_ns; /* newest time ever given, of all files */
 };
 
 /* path: of the position file; its directory is made. NULL keeps everything in memory only. The file
  * is rewritten at once, so that trouble with it shows at start. */
 struct positions *positions_open(const char *path, struct err *err);
+/* To look at: nothing is written, then or later, so the file may be in use. */
+struct positions *positions_peek(const char *path, struct err *err);
+/* Files that a damaged position file had and that could not be read. */
+uint64_t positions_lost_files(const struct positions *ps);
 /* Does not write. */
 void positions_free(struct positions *ps);
 
@@ -102,6 +120,13 @@ void positions_split(struct pos *p, size_t i, const struct pos_range *head);
 void positions_settle(struct positions *ps, struct pos *p, uint64_t offset, uint64_t marker,
 		      int64_t last_ns, const struct uniq *uniq);
 
+/* The first scan is done: what is found from now on is new. */
+void positions_begun(struct positions *ps);
+/* Its content began then, later than the file was made. */
+void positions_born(struct positions *ps, struct pos *p, int64_t born_ns);
+/* Drops files that nobody has open: what was not seen for a day, and the oldest of too many. */
+void positions_forget_old(struct positions *ps);
+
 static inline struct pos_range *pos_range_at(struct pos *p, size_t i)
 {
 	return &p->ranges[p->first_range + i];
@@ -124,6 +149,8 @@ void positions_render_file(const struct pos *p, struct buf *out);
 void positions_render_head(const struct pos *p, struct buf *out);
 void positions_render_range(const struct pos *p, const struct pos_range *r, struct buf *out);
 void positions_render_settled(const struct pos *p, struct buf *out);
+void positions_render_begun(struct buf *out);
+void positions_render_born(const struct pos *p, struct buf *out);
 /* type: 'T' rewritten, 'D' dropped. */
 void positions_render_event(const struct pos *p, char type, struct buf *out);
 

@@ -2,8 +2,10 @@
 /* The lines of a position file. Each is eight hex digits of CRC-32C over what follows the space,
  * then a letter and its fields, numbers in hex without leading zeros:
  *
- *	V version                                first line of a file
+ *	V version files next                     first line; files that follow, next number
+ *	I 1                                      in use: the first scan was finished
  *	F number dev ino btime seen path         a file; path with %xx for bytes outside 21..7e and %
+ *	B number time                            its content began later than the file
  *	H number length hash                     its beginning
  *	S number offset marker last next {raw last}*   settled up to offset; times used (uniq.h)
  *	R number start end t0 lines marker       a range on its way
@@ -124,11 +126,32 @@ void positions_render_event(const struct pos *p, char type, struct buf *out)
 	end(out, begin(out, type, p->num));
 }
 
+void positions_render_begun(struct buf *out)
+{
+	end(out, begin(out, 'I', 1));
+}
+
+void positions_render_born(const struct pos *p, struct buf *out)
+{
+	size_t at = begin(out, 'B', p->num);
+
+	put(out, (uint64_t)p->born_ns);
+	end(out, at);
+}
+
 void positions_render(const struct positions *ps, struct buf *out)
 {
-	end(out, begin(out, 'V', 1));
+	size_t at = begin(out, 'V', POS_VERSION);
+
+	put(out, ps->n);
+	put(out, ps->next_num);
+	end(out, at);
+	if (ps->is_begun)
+		positions_render_begun(out);
 	for (const struct pos *p = ps->first; p; p = p->next) {
 		positions_render_file(p, out);
+		if (p->born_ns != p->file.btime_ns)
+			positions_render_born(p, out);
 		if (p->head_n)
 			positions_render_head(p, out);
 		positions_render_settled(p, out);
@@ -212,6 +235,35 @@ static bool apply_file(struct positions *ps, uint64_t num, struct str fields)
 	if (!p)
 		return false;
 	p->seen_s = (int64_t)v[3];
+	ps->header.read++;
+	if (num >= ps->next_num)
+		ps->next_num = num + 1;
+	return true;
+}
+
+static bool apply_version(struct positions *ps, uint64_t version, struct str fields)
+{
+	uint64_t v[2] = { 0 };
+
+	if (version == 0 || (version == POS_VERSION &&
+			     (!take(&fields, v, 2) || v[0] > POS_MAX || v[1] > INT64_MAX)))
+		return false;
+	if (v[1] > ps->next_num)
+		ps->next_num = v[1];
+	ps->header.version = version;
+	ps->header.files = v[0];
+	ps->header.next = v[1];
+	ps->is_begun |= version == 1;
+	return true;
+}
+
+static bool apply_born(struct pos *p, struct str fields)
+{
+	uint64_t v;
+
+	if (!take(&fields, &v, 1) || fields.p || !is_time(v))
+		return false;
+	p->born_ns = (int64_t)v;
 	return true;
 }
 
@@ -270,13 +322,21 @@ bool positions_apply(struct positions *ps, struct str line)
 	if (type.n != 1 || !take(&rest, &num, 1))
 		return false;
 	if (type.p[0] == 'V')
-		return num == 1;
+		return apply_version(ps, num, rest);
+	if (type.p[0] == 'I')
+		return ps->is_begun = true;
+	if (num > INT64_MAX)
+		return false;
+	if (num > ps->header.highest)
+		ps->header.highest = num;
 	if (type.p[0] == 'F')
 		return apply_file(ps, num, rest);
 	p = by_num(ps, num);
 	if (!p)
 		return false;
 	switch (type.p[0]) {
+	case 'B':
+		return apply_born(p, rest);
 	case 'H':
 		return apply_head(p, rest);
 	case 'S':

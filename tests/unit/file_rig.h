@@ -34,6 +34,7 @@ struct got {
 	int64_t time_ns;
 	unsigned flags;
 	uint64_t full_length;
+	bool is_settled;
 };
 
 struct rig {
@@ -51,6 +52,7 @@ struct rig {
 	struct got *got;
 	size_t ngot;
 	struct block *held[4096];
+	size_t held_at[4096]; /* in got */
 	unsigned nheld;
 	bool holds;
 };
@@ -116,6 +118,7 @@ static inline struct block *rig_encode(void *ctx, const struct batch *b, struct 
 		memcpy(got->line, r->line.p, r->line.n);
 		got->line[r->line.n] = 0;
 		got->n = r->line.n;
+		got->is_settled = false;
 		got->time_ns = r->time_ns;
 		got->flags = r->flags;
 		got->full_length = meta_number(r, "tailrace_full_length");
@@ -133,22 +136,32 @@ static inline void rig_settle(struct block *block)
 	block_end(block, block->nruns);
 }
 
+/* Its records are those from `at` on. */
+static inline void rig_settle_at(struct rig *g, struct block *block, size_t at)
+{
+	for (size_t i = at; i < at + block->nrecs && i < g->ngot; i++)
+		g->got[i].is_settled = true;
+	rig_settle(block);
+}
+
 static inline void rig_take(void *ctx, uint32_t lane, struct block *block)
 {
 	struct rig *g = ctx;
 
 	(void)lane;
-	if (g->holds && g->nheld < ARRAY_LEN(g->held))
+	if (g->holds && g->nheld < ARRAY_LEN(g->held)) {
+		g->held_at[g->nheld] = g->ngot - block->nrecs;
 		g->held[g->nheld++] = block;
-	else
-		rig_settle(block);
+	} else {
+		rig_settle_at(g, block, g->ngot - block->nrecs);
+	}
 }
 
 static inline void rig_release(struct rig *g)
 {
 	g->holds = false;
 	for (unsigned i = 0; i < g->nheld; i++)
-		rig_settle(g->held[i]);
+		rig_settle_at(g, g->held[i], g->held_at[i]);
 	g->nheld = 0;
 }
 
