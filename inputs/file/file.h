@@ -123,6 +123,7 @@ struct tail {
 	bool must_flush;   /* an unfinished line goes out now */
 	bool is_ahead;     /* waits for its oldest batches to settle */
 	bool is_forgotten; /* its position is dropped with it */
+	bool has_waited;   /* for the last bytes of the older file */
 };
 #define TAIL_MAGIC 0x7a11u
 
@@ -163,6 +164,9 @@ bool tail_look(struct tail *t);
 void tail_count_behind(struct tail *t);
 /* An older file of the same name is not at its end yet, or too much is settled ahead. */
 bool tail_must_wait(struct tail *t);
+/* t has new bytes, but its older file got more as well, perhaps without an event: a program writes
+ * to the one until it opens the other, so that comes first, and t is woken when it is read. */
+bool tail_is_late(struct tail *t);
 /* Puts it into the queue when there is something to read; true when it did. May free it. */
 bool tail_poll(struct tail *t);
 /* An ack that settles when the batch that carries it has. */

@@ -377,5 +377,7 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 		t->must_flush = false;
 	if (r.limit == t->offset || (r.limit == t->offset + t->partial && !r.is_final))
 		return READ_END;
+	if (tail_is_late(t))
+		return READ_WAIT;
 	return t->partial >= PROBE_MIN_BYTES ? read_far(&r, ret) : read_lines(&r, ret);
 }

@@ -65,6 +65,22 @@ static void wake_followers(struct tail *t)
 			tail_ready(from_label(n));
 }
 
+bool tail_is_late(struct tail *t)
+{
+	struct tail *older = t->after;
+
+	/* Once for what t has: an older file that is flooded must not hold it up for ever. */
+	if (t->has_waited || !older || older->fd < 0 || older->troubles || !tail_look(older) ||
+	    older->is_unseen || older->size <= older->offset + older->partial) {
+		t->has_waited = false;
+		return false;
+	}
+	t->has_waited = true;
+	older->is_at_end = false;
+	tail_ready(older);
+	return true;
+}
+
 bool tail_must_wait(struct tail *t)
 {
 	if (t->after && !t->after->is_at_end)

@@ -42,6 +42,40 @@ static void rename_and_create(void)
 	rig_end(g);
 }
 
+/* A program writes to the renamed file until it opens the new one; nothing tells of that, and still
+ * its lines come before those of the new file. */
+static void late_lines_come_first(void)
+{
+	struct rig *g = rig_new("a.log");
+	int n = 10;
+
+	g->conf.rotate_wait_ns = 10 * NS_PER_S;
+	rig_start(g);
+	append_numbered(g, "a.log", "n", 0, n);
+	UNTIL(g, g->ngot == (size_t)n);
+	for (int round = 0; round < 3; round++) {
+		int fd = open(rig_path(g, "a.log"), O_WRONLY | O_APPEND);
+		char line[32], to[32];
+
+		snprintf(to, sizeof(to), "a.log.%d", round);
+		move(g, "a.log", to);
+		append(g, "a.log", "");
+		rig_run(g, 20); /* both are known, and at their end */
+		for (int i = 0; i < 5; i++) {
+			int len = snprintf(line, sizeof(line), "n %d\n", n++);
+
+			OK(write(fd, line, (size_t)len) == len);
+		}
+		close(fd);
+		append_numbered(g, "a.log", "n", n, 5);
+		n += 5;
+		UNTIL(g, g->ngot == (size_t)n);
+	}
+	expect_numbered(g, "n", 0, n);
+	check_times(g);
+	rig_end(g);
+}
+
 /* The rotated name matches, too: it is the same file, read on under its old name, never again. */
 static void rotated_name_matches(void)
 {
@@ -382,6 +416,7 @@ int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
 	RUN(rename_and_create);
+	RUN(late_lines_come_first);
 	RUN(rotated_name_matches);
 	RUN(copytruncate);
 	RUN(deleted_and_made_again);
