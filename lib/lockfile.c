@@ -7,6 +7,7 @@
 
 #include "lib/lockfile.h"
 #include "lib/os.h"
+#include "lib/own_file.h"
 
 static int refused(int fd, const char *path, struct err *err)
 {
@@ -24,15 +25,13 @@ static int refused(int fd, const char *path, struct err *err)
 
 int lockfile_take(const char *path, struct err *err)
 {
-	int fd = os->open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = own_file_open(path, O_RDWR | O_CREAT, err);
 	char pid[16];
 	int n;
 
 	if (fd < 0) {
-		int e = errno;
-
 		err_where(err, "%s", path);
-		return err_errno(err, e, "cannot open the lock file");
+		return fd;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
 		int e = errno;

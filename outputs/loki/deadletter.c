@@ -5,6 +5,7 @@
 #include "lib/buf.h"
 #include "lib/mem.h"
 #include "lib/os.h"
+#include "lib/own_file.h"
 #include "lib/rfc3339.h"
 #include "outputs/loki/deadletter.h"
 #include "outputs/loki/push.h"
@@ -63,12 +64,11 @@ static int open_file(const struct deadletter *d, struct group *g, struct err *er
 	struct stat st;
 	char last;
 
-	g->fd = os->open(d->path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK,
-			 0600);
+	g->fd = own_file_open(d->path, O_RDWR | O_CREAT | O_APPEND, err);
 	if (g->fd < 0)
-		return err_errno(err, errno, "cannot open %s", d->path);
-	if (os->fstat(g->fd, &st) < 0 || !S_ISREG(st.st_mode))
-		return err_set(err, -EINVAL, "%s is not a regular file", d->path);
+		return g->fd;
+	if (os->fstat(g->fd, &st) < 0)
+		return err_errno(err, errno, "cannot look at it");
 	g->size = (size_t)st.st_size;
 	/* A kill may have left half a line; it must not swallow the next one. */
 	if (g->size && os->pread(g->fd, &last, 1, st.st_size - 1) == 1 && last != '\n')
@@ -77,7 +77,7 @@ static int open_file(const struct deadletter *d, struct group *g, struct err *er
 }
 
 /* Whole lines or nothing. */
-static int write_group(const struct deadletter *d, struct group *g, struct err *err)
+static int write_group(struct group *g, struct err *err)
 {
 	size_t done = 0;
 
@@ -91,7 +91,7 @@ static int write_group(const struct deadletter *d, struct group *g, struct err *
 
 			if (done)
 				os->ftruncate(g->fd, (off_t)g->size);
-			return err_errno(err, errnum, "cannot write %s", d->path);
+			return err_errno(err, errnum, "cannot write it");
 		}
 		done += (size_t)n;
 	}
@@ -163,16 +163,16 @@ uint64_t deadletter_write(struct deadletter *d, const struct piece *pieces, size
 				continue; /* a shorter one may still fit */
 			if (g.lines.n < GROUP_BYTES)
 				continue;
-			if (write_group(d, &g, err) < 0)
+			if (write_group(&g, err) < 0)
 				goto out;
 			written += g.nlines;
 			g.nlines = 0;
 		}
 	}
-	if (g.nlines && write_group(d, &g, err) == 0)
+	if (g.nlines && write_group(&g, err) == 0)
 		written += g.nlines;
 	if (written && os->fdatasync(g.fd) < 0)
-		err_errno(err, errno, "cannot sync %s", d->path);
+		err_errno(err, errno, "cannot sync it");
 out:
 	if (g.fd >= 0)
 		os->close(g.fd);

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include <errno.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -84,6 +85,20 @@ static void locks(void)
 	fd = lockfile_take(path, &err);
 	OK(fd >= 0);
 	lockfile_release(fd);
+	unlink(path);
+	/* Anything but a file of ours is said by name. */
+	OK(mkdir(path, 0700) == 0);
+	EQ_INT(lockfile_take(path, &err), -EINVAL);
+	OK(strstr(err.text, "this is a directory") != NULL);
+	EQ_STR(str_c(err.where), path);
+	rmdir(path);
+	OK(symlink("elsewhere", path) == 0);
+	EQ_INT(lockfile_take(path, &err), -EINVAL);
+	OK(strstr(err.text, "this is a symbolic link") != NULL);
+	unlink(path);
+	OK(mkfifo(path, 0600) == 0);
+	EQ_INT(lockfile_take(path, &err), -EINVAL);
+	OK(strstr(err.text, "this is a named pipe") != NULL);
 	unlink(path);
 	EQ_INT(lockfile_take("/nowhere/at/all", &err), -ENOENT);
 	rmdir(dir);
