@@ -43,6 +43,10 @@ struct plan {
 	const struct plan_pipeline *pipelines;
 };
 
+/* From here until agent_run() watches for them, SIGTERM and SIGINT end the process with 0: nothing has been started.
+ * The first thing `run` does. */
+void agent_expect_stop(void);
+
 /* Runs until SIGTERM or SIGINT and a drain. Returns the exit code: 0; 1 when it could not start
  * (err says why). */
 int agent_run(const struct plan *plan, struct err *err);

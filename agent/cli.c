@@ -70,6 +70,7 @@ static int cmd_run(const struct cli_args *args)
 	struct config *c;
 	int rc;
 
+	agent_expect_stop();
 	if (args->quickstart && quickstart_prepare(&quickstart, &err)) {
 		buf_fini(&quickstart);
 		return fail(&err);
