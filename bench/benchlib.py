@@ -237,7 +237,7 @@ class Bench:
 
     def sink(self, *args):
         p = self.spawn([self.path("sink"), *args], self.load_core)
-        p.port = int(p.wait_line("listening", 10).split()[1])
+        p.port = int(p.wait_line("listening", 60).split()[1])
         return p
 
     def wait_sink(self, sink, subject, timeout=300, quiet=10):

@@ -280,7 +280,7 @@ static void events_lost(void)
 	}
 	append(g, "b.log", "two\n");
 	EXPECT(g, "one\ntwo\n");
-	OK(error_count("events_lost") > before);
+	UNTIL(g, error_count("events_lost") > before); /* a scan may have found it first */
 	rig_end(g);
 }
 
