@@ -19,6 +19,7 @@ import time
 from typing import Any
 
 from loki import free_port
+from scale import scale
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 READY_S = 20
@@ -206,7 +207,7 @@ class Agent:
 
 	def wait(self, condition, timeout_s: float = 20, what: str = "") -> None:
 		"""Until the condition holds. An agent that ends meanwhile, or the deadline, fails with the log's end."""
-		deadline = time.monotonic() + timeout_s
+		deadline = time.monotonic() + scale(timeout_s)
 		while True:
 			if self.process is None or self.process.poll() is not None:
 				code = self.process.returncode if self.process else None

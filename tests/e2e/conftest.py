@@ -17,22 +17,10 @@ import loki as loki_module
 from faultloki import FaultLoki
 
 REAL_REQUIRED = os.environ.get("TAILRACE_REQUIRE_REAL") == "1" or os.environ.get("CI") == "true"
-LONG = os.environ.get("TAILRACE_LONG") == "1"
 THREADS = [int(n) for n in os.environ.get("TAILRACE_THREADS", "1,2").split(",")]
 
 _pair = loki_module.Pair()
 _missing: dict[str, set[str]] = {}  # component -> tests that did not run
-
-
-def pytest_configure(config: pytest.Config) -> None:
-	config.addinivalue_line("markers", "long: many seeds, kills or minutes; runs with TAILRACE_LONG=1")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-	if not LONG:
-		for item in items:
-			if item.get_closest_marker("long"):
-				item.add_marker(pytest.mark.skip(reason="long: ./dev test --long"))
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:

@@ -24,6 +24,7 @@ from functools import cached_property
 from typing import Callable
 
 import wire
+from scale import scale
 from wire import Entry, Stream
 
 
@@ -183,7 +184,7 @@ class FaultLoki:
 	close = down
 
 	def wait(self, condition: Callable[["FaultLoki"], bool], timeout_s: float = 20, what: str = "") -> None:
-		deadline = time.monotonic() + timeout_s
+		deadline = time.monotonic() + scale(timeout_s)
 		while not condition(self):
 			if time.monotonic() > deadline:
 				raise AssertionError(f"not within {timeout_s} s: {what or condition}; got {len(self.pushes)} pushes")

@@ -25,6 +25,7 @@ import urllib.parse
 from dataclasses import dataclass, field
 
 import wire
+from scale import scale
 from wire import Entry, Stream
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -215,7 +216,7 @@ class Client:
 
 	def wait_count(self, query: str, want: int, timeout_s: float = 30, range_: str = "3h") -> int:
 		"""Waits until Loki counts `want` entries or more. Returns the last count: the caller compares."""
-		deadline = time.monotonic() + timeout_s
+		deadline = time.monotonic() + scale(timeout_s)
 		while True:
 			have = self.count(query, range_)
 			if have >= want or time.monotonic() > deadline:

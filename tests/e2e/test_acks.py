@@ -11,7 +11,8 @@ import pytest
 from conftest import missing
 from faultloki import Fault
 from loki import free_port
-from work import arrived, config, difference, file_input, loki_output, numbered, scale, text
+from scale import scale
+from work import arrived, config, difference, file_input, loki_output, numbered, text
 
 
 @pytest.fixture(autouse=True)
@@ -66,13 +67,13 @@ def test_many_clients_at_once(agent, loki, tenant):
 	port = free_port()
 	one = agent(config({"push": push_input(port, "30s")}, loki_output(loki.push_url, tenant)))
 	clients = [Client(port) for _ in range(10)]
-	for turn in range(scale(5, 100)):
+	for turn in range(scale(5)):
 		for number, client in enumerate(clients):
 			client.send(numbered(20, f"c{number}t{turn}"))
 	for client in clients:
-		assert {client.answer() for _ in range(scale(5, 100))} == {"OK 20"}
+		assert {client.answer() for _ in range(scale(5))} == {"OK 20"}
 		client.close()
-	assert loki.count('{job="push"}') == 10 * 20 * scale(5, 100)
+	assert loki.count('{job="push"}') == 10 * 20 * scale(5)
 	one.wait_idle()
 
 

@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from work import arrived, config, difference, file_input, loki_output, numbered, scale, text
+from scale import scale
+from work import arrived, config, difference, file_input, loki_output, numbered, text
 
 
 def append(path, lines):
@@ -17,7 +18,7 @@ def append(path, lines):
 
 def test_every_line_once_in_order_with_labels(agent, loki, tenant, tmp_path):
 	log = tmp_path / "app.log"
-	lines = numbered(scale(20_000, 500_000))
+	lines = numbered(scale(20_000))
 	log.write_text(text(lines[:15_000]))
 	one = agent(config({"app": file_input(log)}, loki_output(loki.push_url, tenant)))
 	for start in range(15_000, len(lines), 1000):

@@ -10,8 +10,9 @@ import pytest
 
 from agent import ROOT
 from loki import free_port
+from scale import scale
 from work import (
-	Udp, arrived, config, difference, file_input, loki_output, numbered, octets, rfc5424, scale, syslog_input, text,
+	Udp, arrived, config, difference, file_input, loki_output, numbered, octets, rfc5424, syslog_input, text,
 	udp_drops,
 )
 
@@ -88,7 +89,7 @@ def test_udp_while_full_counts_what_it_drops(agent, fault_loki, tenant):
 		{"net": syslog_input(port, "udp")}, loki_output(fault_loki.push_url, tenant), memory="8MiB",
 	))
 	udp = Udp(port)
-	lines = big_lines(scale(20_000, 200_000), "u")
+	lines = big_lines(scale(20_000), "u")
 	for i, line in enumerate(lines):
 		udp.send(rfc5424(line))
 		if i % 200 == 0:
@@ -122,7 +123,7 @@ def test_tcp_while_full_makes_the_sender_wait(agent, fault_loki, tenant):
 	one = agent(config(
 		{"net": syslog_input(port, "tcp")}, loki_output(fault_loki.push_url, tenant), memory="8MiB",
 	))
-	lines = big_lines(scale(15_000, 200_000), "t")
+	lines = big_lines(scale(15_000), "t")
 	data = b"".join(octets(rfc5424(line)) for line in lines)
 	sent = [0]
 
@@ -142,7 +143,7 @@ def test_tcp_while_full_makes_the_sender_wait(agent, fault_loki, tenant):
 	assert sent[0] == before < len(data) - 65536, "the sender is not made to wait"
 	assert one.metrics().sum("tailrace_records_dropped_total") == 0
 	fault_loki.up()
-	thread.join(90)
+	thread.join(scale(90))
 	assert not thread.is_alive()
 	assert difference(fault_loki.wait_lines(len(lines), 60), lines) == ""
 	one.wait_idle(60)

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from proxy import Proxy
-from work import Writer, arrived, config, file_input, loki_output, numbered, scale, text
+from scale import scale
+from work import Writer, arrived, config, file_input, loki_output, numbered, text
 
 
 @pytest.fixture
@@ -35,9 +36,9 @@ def test_kill_while_writing(agent, loki, proxy, tenant, tmp_path, rotate):
 		loki_output(proxy.push_url, tenant, batch_size="64KiB"),
 	), start=False)
 	# Answers get lost as well, so that Loki often has what the agent does not know it has.
-	proxy.script(*(["pass", "lose", "pass", "pass", "500", "slow"] * 200))
+	proxy.script(*(["pass", "lose", "pass", "pass", "500", "slow"] * scale(200)))
 	writer = Writer(logs / "app.log", rotate=rotate, every_s=1.1, burst=30).start()
-	kills(one, scale(10, 200), seed=1)
+	kills(one, scale(10), seed=1)
 	lines = writer.stop()
 	proxy._script.clear()
 	one.start()
@@ -47,14 +48,14 @@ def test_kill_while_writing(agent, loki, proxy, tenant, tmp_path, rotate):
 def test_kill_while_catching_up(agent, loki, proxy, tenant, tmp_path):
 	"""A large file, many batches in flight and finished out of order."""
 	log = tmp_path / "app.log"
-	lines = numbered(scale(40_000, 600_000), pad=120)
+	lines = numbered(scale(40_000), pad=120)
 	log.write_text(text(lines))
 	one = agent(config(
 		{"app": file_input(log)}, loki_output(proxy.push_url, tenant, batch_size="64KiB"),
 		[{"regex": {"expression": r"n=\d+(?P<digit>\d)"}}, {"labels": {"digit": None}}],
 	), start=False)
-	proxy.script(*(["pass", "pass", "lose"] * 60))
-	kills(one, scale(5, 100), seed=2, least_s=0.3, most_s=1.0)
+	proxy.script(*(["pass", "pass", "lose"] * scale(60)))
+	kills(one, scale(5), seed=2, least_s=0.3, most_s=1.0)
 	proxy._script.clear()
 	one.start()
 	arrived(one, loki, '{job="app"}', lines, timeout_s=90, ordered=False)
@@ -65,8 +66,8 @@ def test_kill_with_equal_lines(agent, loki, proxy, tenant, tmp_path):
 	log = tmp_path / "app.log"
 	log.write_text("same\n" * 20_000)
 	one = agent(config({"app": file_input(log)}, loki_output(proxy.push_url, tenant, batch_size="32KiB")), start=False)
-	proxy.script(*(["lose", "pass"] * 50))
-	kills(one, scale(5, 50), seed=3, least_s=0.2)
+	proxy.script(*(["lose", "pass"] * scale(50)))
+	kills(one, scale(5), seed=3, least_s=0.2)
 	proxy._script.clear()
 	one.start()
 	assert loki.wait_count('{job="app"}', 20_000, 60) == 20_000

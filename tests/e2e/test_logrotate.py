@@ -9,7 +9,8 @@ import time
 import pytest
 
 from conftest import missing
-from work import Writer, arrived, config, file_input, loki_output, scale, sbin
+from scale import scale
+from work import Writer, arrived, config, file_input, loki_output, sbin
 
 # What logrotate is told, and how the program comes to its new file: `signal` from postrotate, `create` because logrotate
 # makes one and the program looks at its inode, `same` because its file stays.
@@ -121,7 +122,7 @@ def test_logrotate(agent, loki, tenant, tmp_path, logrotate, mode, found):
 		writer.start()
 		writer.turns = 0
 	script = "\n".join(f"touch {writer.marker}" for writer in writers)
-	for turn in range(scale(4, 30)):
+	for turn in range(scale(4)):
 		counts = [writer.count for writer in writers]
 		deadline = time.monotonic() + 20
 		while any(w.count < n + 200 or w.marker.exists() or not w.path.exists() for w, n in zip(writers, counts)):

@@ -12,7 +12,8 @@ import pytest
 
 from faultloki import Fault, FaultLoki
 from proxy import Proxy
-from work import arrived, config, difference, file_input, loki_output, numbered, scale, text
+from scale import scale
+from work import arrived, config, difference, file_input, loki_output, numbered, text
 
 
 @pytest.fixture
@@ -230,7 +231,7 @@ def test_413_is_halved_until_it_fits(tail, fault_loki):
 
 @pytest.mark.parametrize("cut", ["before", "mid", "after", "hang", "lose"])
 def test_cut_connections(tail, proxy, loki, tmp_path, cut):
-	lines = numbered(scale(4000, 100_000))
+	lines = numbered(scale(4000))
 	proxy.script(*([cut, cut, "pass"] * 4))
 	one = tail(proxy.push_url, lines, batch_size="64KiB")
 	arrived(one, loki, '{job="app"}', lines, timeout_s=60)
@@ -247,14 +248,14 @@ def test_cut_connections(tail, proxy, loki, tmp_path, cut):
 
 def test_everything_at_once(tail, proxy, loki, tmp_path):
 	"""A mix in a fixed order, lines written meanwhile; Loki counts each once."""
-	lines = numbered(scale(9000, 300_000))
+	lines = numbered(scale(9000))
 	mix = ["lose", "500", "mid", "pass", "429", "before", "lose", "260", "after", "503", "hang", "pass"]
-	proxy.script(*(mix * scale(2, 50)))
+	proxy.script(*(mix * scale(2)))
 	one = tail(proxy.push_url, lines[:3000], batch_size="32KiB")
 	for start in range(3000, len(lines), 500):
 		append(tmp_path / "app.log", lines[start : start + 500])
 		time.sleep(0.05)
-	arrived(one, loki, '{job="app"}', lines, timeout_s=scale(90, 900))
+	arrived(one, loki, '{job="app"}', lines, timeout_s=90)
 
 
 # --- refused for good ---------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from conftest import missing
-from work import Writer, arrived, config, difference, file_input, loki_output, numbered, sbin, scale, text
+from scale import scale
+from work import Writer, arrived, config, difference, file_input, loki_output, numbered, sbin, text
 
 
 def tail_of(path, loki, tenant, **more):
@@ -21,7 +22,7 @@ def test_rename_several_times_a_second(agent, loki, tenant, tmp_path):
 	logs.mkdir()
 	one = agent(tail_of(logs / "app.log", loki, tenant, rotate_wait="500ms"))
 	writer = Writer(logs / "app.log", rotate="rename", every_s=0.15)
-	lines = writer.run_for(scale(3, 60))
+	lines = writer.run_for(scale(3))
 	assert writer.rotations >= 10
 	arrived(one, loki, '{job="app"}', lines, timeout_s=60)
 	assert [s["filename"] for s in loki.streams('{job="app"}')] == [str(logs / "app.log")], "the name before rotation"
@@ -32,7 +33,7 @@ def test_rotated_names_that_match_too_are_not_read_twice(agent, loki, tenant, tm
 	logs = tmp_path / "logs"
 	logs.mkdir()
 	one = agent(tail_of(logs / "app.log*", loki, tenant))
-	lines = Writer(logs / "app.log", rotate="rename", every_s=0.25).run_for(scale(2, 30))
+	lines = Writer(logs / "app.log", rotate="rename", every_s=0.25).run_for(scale(2))
 	arrived(one, loki, '{job="app"}', lines, timeout_s=60, ordered=False)
 
 
@@ -41,7 +42,7 @@ def test_several_files_rotating(agent, loki, tenant, tmp_path):
 	logs.mkdir()
 	one = agent(tail_of(logs / "*.log", loki, tenant))
 	writers = [Writer(logs / f"{name}.log", name, "rename", 0.2 + i / 10).start() for i, name in enumerate("abc")]
-	time.sleep(scale(2, 60))
+	time.sleep(scale(2))
 	written = [writer.stop() for writer in writers]
 	for writer, lines in zip(writers, written):
 		arrived(one, loki, '{job="app", filename="%s"}' % writer.path, lines, timeout_s=60)
@@ -56,7 +57,7 @@ def test_rotation_while_loki_is_away(agent, fault_loki, tenant, tmp_path):
 		{"app": file_input(logs / "app.log")}, loki_output(fault_loki.push_url, tenant), memory="8MiB",
 	))
 	writer = Writer(logs / "app.log", rotate="rename", every_s=0.4, burst=150)
-	lines = writer.run_for(scale(2, 20))
+	lines = writer.run_for(scale(2))
 	fault_loki.up()
 	assert difference(fault_loki.wait_lines(len(lines), 60), lines) == ""
 	one.wait_idle()
@@ -111,7 +112,7 @@ def test_copytruncate_under_load(agent, loki, tenant, tmp_path):
 	log = tmp_path / "app.log"
 	one = agent(tail_of(log, loki, tenant))
 	writer = Writer(log, rotate="copytruncate", every_s=0.3, burst=20)
-	written = writer.run_for(scale(3, 60))
+	written = writer.run_for(scale(3))
 	assert loki.wait_count('{job="app"} |= "%s"' % written[-1][:11], 1) == 1
 	one.wait_idle()
 	lost = check_copytruncate(loki.lines('{job="app"}'), writer)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SIGTERM: what was accepted is delivered, or its whereabouts are said, within the deadline."""
 
+import os
 import signal
 import socket
 import time
@@ -9,7 +10,8 @@ import pytest
 
 from faultloki import Fault
 from loki import free_port
-from work import Udp, config, difference, file_input, loki_output, numbered, octets, rfc5424, scale, syslog_input, text
+from scale import scale
+from work import Udp, config, difference, file_input, loki_output, numbered, octets, rfc5424, syslog_input, text
 
 
 def test_with_loki_alive_everything_is_delivered(agent, loki, tenant, tmp_path):
@@ -108,10 +110,24 @@ def test_the_port_is_free_afterwards_and_no_file_is_left_open(agent, loki, tenan
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stop_before_anything_was_started(agent, number):
+	"""Still reading its configuration, which comes slowly: an orderly end, as at any other time."""
+	one = agent({}, start=False)
+	one.config_path.unlink()
+	os.mkfifo(one.config_path)
+	one.start(wait=False)
+	with open(one.config_path, "wb"):  # waits until it is opened for reading
+		one.signal(number)
+		process, one.process = one.process, None
+		assert process.wait(20) == 0, one.tail()
+	assert not any(one.state_dir.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_stop_while_reading_at_full_speed(agent, loki, tenant, tmp_path, number):
 	"""Stopped in the middle, started again: every line once."""
 	log = tmp_path / "app.log"
-	lines = numbered(scale(30_000, 300_000))
+	lines = numbered(scale(30_000))
 	log.write_text(text(lines))
 	one = agent(config({"app": file_input(log)}, loki_output(loki.push_url, tenant)))
 	if number == signal.SIGINT:

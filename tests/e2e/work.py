@@ -17,13 +17,6 @@ from collections import Counter
 
 from loki import free_port
 
-LONG = os.environ.get("TAILRACE_LONG") == "1"
-
-
-def scale(short: int, long: int) -> int:
-	"""How many lines, kills or seconds: more with TAILRACE_LONG=1."""
-	return long if LONG else short
-
 
 def sbin(name: str) -> str | None:
 	"""Programs like rsyslogd are not on everybody's PATH."""
