@@ -38,6 +38,7 @@ struct body {
 };
 
 struct conn {
+	struct conn *next, **at; /* in sink.conns */
 	struct conn *next_waiting;
 	int fd;
 	bool in_body, waiting, closing;
@@ -59,7 +60,7 @@ struct sink {
 	struct verify *verify;
 	struct body *backlog, **backlog_end;
 	uint64_t backlog_bytes;
-	struct conn *waiting;
+	struct conn *conns, *waiting;
 	uint8_t *scratch;
 	uint64_t requests, stored, body_bytes, head_bytes, raw_hint, connections, faults;
 	uint64_t last_ns, first_ns; /* monotonic, of body arrival */
@@ -119,6 +120,9 @@ static void close_conn(struct sink *s, struct conn *c)
 			break;
 		}
 	}
+	*c->at = c->next;
+	if (c->next)
+		c->next->at = c->at;
 	close(c->fd);
 	free(c->body);
 	free(c);
@@ -382,6 +386,11 @@ static void accept_one(struct sink *s)
 	struct conn *c = xmalloc(sizeof(*c));
 	memset(c, 0, sizeof(*c) - sizeof(c->head));
 	c->fd = fd;
+	c->next = s->conns;
+	c->at = &s->conns;
+	if (c->next)
+		c->next->at = &c->next;
+	s->conns = c;
 	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = c };
 	if (epoll_ctl(s->ep, EPOLL_CTL_ADD, fd, &ev) < 0)
 		die_errno("epoll_ctl");
@@ -523,6 +532,8 @@ int main(int argc, char **argv)
 	if (s.verify)
 		decode_all(&s);
 	print_summary(&s, stdout);
+	while (s.conns) /* told to stop before it saw their ends */
+		close_conn(&s, s.conns);
 	verify_free(s.verify);
 	free(s.scratch);
 	return 0;
