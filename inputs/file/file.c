@@ -167,7 +167,10 @@ static void on_scan(struct timer *timer)
 
 static const struct conf_enum start_names[] = {
 	{ "beginning", START_BEGINNING, "everything that is in them" },
-	{ "end", START_END, "only what comes later" },
+	{ "end", START_END, "only what comes later; at later starts everything that is new" },
+	{ "last", START_LAST,
+	  "goes on where each was left, at every start; of files whose name was never followed "
+	  "only what comes later" },
 	{ NULL, 0, NULL },
 };
 
@@ -187,8 +190,14 @@ static const struct conf_field file_fields[] = {
 		  .example = "[/var/log/*.gz]"),
 	CONF_ENUM(
 		struct file_conf, start, "beginning", start_names,
-		"Where to begin with files that are there at the very first start. New files, and "
-		"all later starts, go by the saved positions or from the beginning."),
+		"Where to begin with files that are there when the agent starts and have no saved "
+		"position. A file that has one always goes on there, and one that appears while "
+		"the agent runs is always read from its beginning."),
+	CONF_TIME(struct file_conf, ignore_older_ns, "0", "0", "87600h",
+		  "A file that was last written longer ago than this when it is met for the first "
+		  "time is not read; when it is written to again, what is new in it is. 0: all "
+		  "are read.",
+		  .key = "ignore_older"),
 	CONF_MAP(struct file_conf, labels, NULL,
 		 "Labels added to every record, beside `job`, `host` and `filename`.",
 		 .example = "{env: prod}"),
@@ -215,6 +224,13 @@ static const struct conf_field file_fields[] = {
 	CONF_INT(struct file_conf, max_open_files, "4096", "1", "1000000",
 		 "Files open at the same time; more wait until others are gone.",
 		 .flags = CONF_ADVANCED),
+	CONF_INT(struct file_conf, max_rotated_files, "1000", "1", "1000000",
+		 "Files that were renamed or deleted and are kept open until all of them is "
+		 "delivered. Of more the oldest is closed: one that was renamed is finished when "
+		 "there is room, what was not read of a deleted one is counted as lost.",
+		 .flags = CONF_ADVANCED),
+	CONF_SIZE(struct file_conf, max_rotated_bytes, "64GiB", "1MiB", "1000000GiB",
+		  "The same for the bytes in them that were not read.", .flags = CONF_ADVANCED),
 };
 
 static int compile(const struct conf_list *list, struct glob **ret, size_t *ret_n, struct err *err)
@@ -281,10 +297,13 @@ static void get_metrics(struct file_input *fi)
 
 	fi->open_files = metric_get(METRIC_FILES_OPEN, "input", name, NULL);
 	fi->behind = metric_get(METRIC_FILE_BYTES_BEHIND, "input", name, NULL);
-	fi->lost_bytes = metric_get(METRIC_FILE_BYTES_LOST, "input", name, NULL);
+	fi->lost_rewritten =
+		metric_get(METRIC_FILE_BYTES_LOST, "input", name, "reason", "rewritten", NULL);
 	fi->rotated = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "rotated", NULL);
 	fi->truncated = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "rewritten", NULL);
 	fi->deleted = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "deleted", NULL);
+	fi->too_old = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "too_old", NULL);
+	fi->postponed = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "postponed", NULL);
 	fi->position_errors = metric_get(METRIC_POSITION_ERRORS, "input", name, NULL);
 	fi->cut = metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "cut", NULL);
 	fi->partial = metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "partial", NULL);

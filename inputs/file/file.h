@@ -4,6 +4,8 @@
  *	file.c   options, life of the instance, turns (read, note positions, submit)
  *	find.c   which files there are: scans, events, rotation, restart
  *	tail.c   life of one file: from opening to its last ack
+ *	start.c  where to begin with a file that is met for the first time
+ *	rotated.c how many files without a name are kept open
  *	read.c   one batch from one file
  */
 #ifndef INPUTS_FILE_FILE_H
@@ -20,7 +22,7 @@
 #define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
 
-enum file_start { START_BEGINNING, START_END };
+enum file_start { START_BEGINNING, START_END, START_LAST };
 
 struct file_conf {
 	struct conf_list paths, exclude;
@@ -28,7 +30,9 @@ struct file_conf {
 	unsigned watch; /* enum watch_mode */
 	size_t max_line;
 	int64_t rotate_wait_ns, partial_wait_ns, poll_interval_ns, scan_interval_ns;
-	unsigned max_open_files;
+	int64_t ignore_older_ns; /* 0: off */
+	unsigned max_open_files, max_rotated_files;
+	size_t max_rotated_bytes;
 	struct conf_map labels;
 };
 
@@ -66,7 +70,9 @@ struct file_input {
 	int64_t scanned_at_ns; /* monotonic */
 	int64_t last_ns;       /* newest time given to a line, of all files */
 	size_t nopen, nflights;
-	uint64_t round; /* of scans */
+	size_t nrotated;        /* open, and no name leads to them */
+	uint64_t rotated_bytes; /* of them, not read */
+	uint64_t round;         /* of scans */
 	struct refusal *refusals;
 	struct map refused;
 	size_t nrefusals;
@@ -79,9 +85,10 @@ struct file_input {
 	uint16_t full_length_key;
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool has_told_limit;
+	bool has_left; /* files that had to be closed before their end */
 	char *probe; /* PROBE_BYTES to look for line ends in */
-	struct metric *open_files, *behind, *lost_bytes, *rotated, *truncated, *deleted,
-		*position_errors, *cut, *partial;
+	struct metric *open_files, *behind, *lost_rewritten, *rotated, *truncated, *deleted,
+		*too_old, *postponed, *position_errors, *cut, *partial;
 };
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
@@ -97,21 +104,22 @@ struct tail {
 	int fd;
 	struct file_id id;
 	struct pos *pos;
-	uint64_t offset;     /* next byte to read */
-	uint64_t partial;    /* bytes from offset on that are known to have no line end */
-	uint64_t size;       /* as seen last */
-	uint64_t behind;     /* as it counts in the metric */
-	uint64_t marker;     /* hash of what stands before offset */
-	int64_t mtime_ns;    /* as seen last */
-	int64_t grown_ns;    /* monotonic: when new bytes were seen last */
-	int64_t rotated_ns;  /* monotonic */
-	uint64_t seen_round; /* scan that found it at its path */
-	uint64_t found_look; /* which look at names found it */
-	unsigned hops;       /* renames it had been through then */
-	unsigned troubles;   /* in a row */
-	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
-	uint32_t want_bytes; /* so that a batch is about full of records */
-	uint32_t line_bytes; /* recent mean */
+	uint64_t offset;         /* next byte to read */
+	uint64_t partial;        /* bytes from offset on that are known to have no line end */
+	uint64_t size;           /* as seen last */
+	uint64_t behind;         /* as it counts in the metric */
+	uint64_t rotated_behind; /* as it counts in rotated_bytes */
+	uint64_t marker;         /* hash of what stands before offset */
+	int64_t mtime_ns;        /* as seen last */
+	int64_t grown_ns;        /* monotonic: when new bytes were seen last */
+	int64_t rotated_ns;      /* monotonic */
+	uint64_t seen_round;     /* scan that found it at its path */
+	uint64_t found_look;     /* which look at names found it */
+	unsigned hops;           /* renames it had been through then */
+	unsigned troubles;       /* in a row */
+	uint32_t generation;     /* counts rewrites: acks of older ones move nothing */
+	uint32_t want_bytes;     /* so that a batch is about full of records */
+	uint32_t line_bytes;     /* recent mean */
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
@@ -119,6 +127,7 @@ struct tail {
 	bool is_ready;     /* in the queue */
 	bool is_rotated;   /* no path that we watch leads to it */
 	bool is_at_end;    /* everything seen was read once */
+	bool is_nameless;  /* as it counts in nrotated */
 	bool is_unseen;    /* the last look at it failed */
 	bool must_flush;   /* an unfinished line goes out now */
 	bool is_ahead;     /* waits for its oldest batches to settle */
@@ -208,5 +217,22 @@ void find_modified(struct file_input *fi, struct str path);
 void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
 		 const char *advice);
 void find_fini(struct file_input *fi);
+
+/* ---- start.c ------------------------------------------------------------------------------ */
+
+/* Where to begin with a file that has no position: asked before it is given one. */
+enum start_at { AT_BEGINNING, AT_LAST_LINE /* behind the last line end */, AT_SIZE };
+enum start_at start_of(struct file_input *fi, const struct file_look *look, struct str path);
+/* Puts a fresh position there. */
+void start_at(struct file_input *fi, struct pos *p, int fd, uint64_t size, enum start_at at);
+
+/* ---- rotated.c ---------------------------------------------------------------------------- */
+
+/* Closes the oldest of too many. Tails may be gone afterwards. */
+void rotated_limit(struct file_input *fi);
+/* Is there room for one more, with so many bytes to read? */
+bool rotated_has_room(const struct file_input *fi, uint64_t bytes);
+/* What had to be closed is nowhere to be found now that there is room. */
+void rotated_is_gone(struct file_input *fi, struct pos *p);
 
 #endif

@@ -14,7 +14,6 @@
 #include "lib/os.h"
 
 #define REFUSALS_MAX 10000
-#define LINE_SEARCH_BYTES ((uint64_t)256 * 1024)
 #define BLIND_AFTER_NS (2 * NS_PER_S) /* a change this old should have been told by inotify */
 
 /* ---- refusals ----------------------------------------------------------------------------- */
@@ -204,36 +203,13 @@ static struct pos *find_replaced(struct file_input *fi, int fd, const struct fil
 	return NULL;
 }
 
-/* Behind the last line end of a file that is read from its end on. */
-static void skip_to_end(struct file_input *fi, struct pos *p, int fd, uint64_t size)
-{
-	uint64_t at = size, marker;
-
-	while (at && size - at < LINE_SEARCH_BYTES) {
-		size_t n = at < PROBE_BYTES ? (size_t)at : PROBE_BYTES;
-		const char *nl;
-
-		if (file_read(fd, fi->probe, n, at - n) != (ssize_t)n)
-			return;
-		nl = memrchr(fi->probe, '\n', n);
-		at -= n;
-		if (nl) {
-			at += (size_t)(nl - fi->probe) + 1;
-			break;
-		}
-	}
-	if (size - at >= LINE_SEARCH_BYTES)
-		at = size;
-	if (at && marker_read(fd, at, &marker))
-		positions_skip(fi->positions, p, at, marker);
-}
-
 /* The position to read a file from that has no tail. NULL: not now. */
 static struct pos *position_of(struct file_input *fi, int fd, const struct file_look *look,
 			       struct str path, unsigned *ret_hops)
 {
 	struct positions *ps = fi->positions;
 	struct pos *p = positions_find(ps, &look->id);
+	enum start_at at;
 	struct str origin;
 
 	if (p && p->is_open)
@@ -256,9 +232,12 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 		return p;
 	}
 	origin = origin_of(fi, path, ret_hops);
-	p = positions_add(ps, &look->id, is_wanted(fi, origin) ? origin : path);
-	if (p && fi->is_first_scan && ps->is_first_start && fi->conf->start == START_END)
-		skip_to_end(fi, p, fd, look->size);
+	if (is_wanted(fi, origin))
+		path = origin;
+	at = start_of(fi, look, path);
+	p = positions_add(ps, &look->id, path);
+	if (p)
+		start_at(fi, p, fd, look->size, at);
 	return p;
 }
 
@@ -466,9 +445,12 @@ static void check_tails(struct file_input *fi)
 /* Which files were found, under which names, is kept even when there is no credit to read them. */
 static void note_found(struct file_input *fi)
 {
+	rotated_limit(fi);
 	if (!positions_flush(fi->positions))
 		metric_add(fi->position_errors, 1);
 }
+
+static void find_moved(struct file_input *fi, bool only_left);
 
 void find_scan(struct file_input *fi)
 {
@@ -482,6 +464,8 @@ void find_scan(struct file_input *fi)
 				    "the rest of the pattern is not looked at; make it narrower");
 	watch_end(fi->watch);
 	check_tails(fi);
+	if (fi->has_left && rotated_has_room(fi, 0))
+		find_moved(fi, true);
 	note_found(fi);
 	fi->scanned_at_ns = clock_mono_ns();
 }
@@ -593,9 +577,12 @@ static void search_dir(struct search *s, const struct pos *p)
 	if (dir)
 		closedir(dir);
 	/* Not there: not looked for again. */
-	for (struct pos *q = s->fi->positions->first; q; q = q->next)
-		if (q->is_missing && is_same_dir(p->path, n, q->path))
-			q->is_missing = false;
+	for (struct pos *q = s->fi->positions->first; q; q = q->next) {
+		if (!q->is_missing || !is_same_dir(p->path, n, q->path))
+			continue;
+		q->is_missing = false;
+		rotated_is_gone(s->fi, q);
+	}
 }
 
 static int by_num(const void *a, const void *b)
@@ -609,10 +596,9 @@ static int by_num(const void *a, const void *b)
 static void finish_moved(struct file_input *fi, const struct moved *m)
 {
 	struct file_look look = { .size = 0 };
+	uint64_t unread;
 	int fd;
 
-	if (is_full(fi))
-		return;
 	fd = open_regular(fi, str_c(m->path), DT_REG, &look);
 	if (fd < 0)
 		return;
@@ -622,19 +608,31 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 		os->close(fd);
 		return;
 	}
-	log_info("finishing a file that was rotated while we were away", KV("path", m->pos->path),
-		 KV_S("now", m->path), KV_I("unread_bytes", look.size - m->pos->offset));
+	unread = look.size - m->pos->offset;
+	if (is_full(fi) || !rotated_has_room(fi, unread)) {
+		m->pos->left_bytes = unread;
+		fi->has_left = true;
+		os->close(fd);
+		return;
+	}
+	log_info("finishing a file that was rotated", KV("path", m->pos->path),
+		 KV_S("now", m->path), KV_I("unread_bytes", unread));
 	tail_new(fi, fd, &look, STR_NONE, m->pos, 0);
 }
 
-void find_start(struct file_input *fi)
+/* All that are not where they were, or those that had to be left. */
+static void find_moved(struct file_input *fi, bool only_left)
 {
 	struct search s = { .fi = fi };
 	struct buf path = BUF_INIT;
 
+	fi->has_left = false;
 	for (struct pos *p = fi->positions->first; p; p = p->next) {
 		struct file_look look;
 
+		fi->has_left |= p->is_open && p->left_bytes; /* its last batches are on their way */
+		if (p->is_open || (only_left && !p->left_bytes))
+			continue;
 		buf_clear(&path);
 		buf_str(&path, p->path);
 		p->is_missing =
@@ -653,6 +651,11 @@ void find_start(struct file_input *fi)
 	mem_free(s.moved);
 	buf_fini(&s.path);
 	buf_fini(&path);
+}
+
+void find_start(struct file_input *fi)
+{
+	find_moved(fi, false);
 	fi->is_first_scan = true;
 	find_scan(fi);
 	fi->is_first_scan = false;

@@ -309,7 +309,7 @@ void positions_forget_old(struct positions *ps)
 	size_t n = 0;
 
 	for (struct pos *p = ps->first; p; p = p->next) {
-		if (p->is_open)
+		if (p->is_open || p->left_bytes)
 			p->seen_s = now_s;
 		else
 			closed[n++] = p;

@@ -48,11 +48,12 @@ struct pos {
 	struct uniq uniq;         /* behind the settled lines */
 	struct pos_range *ranges; /* without gaps from offset on */
 	size_t first_range, nranges, ranges_cap;
-	int64_t seen_s;    /* Unix time when it was open last */
-	bool is_open;      /* a tail has it */
-	bool is_dirty;     /* settled further than written */
-	bool is_elsewhere; /* was seen under another name: no new file is its continuation */
-	bool is_missing;   /* scratch of the start: not where it was */
+	uint64_t left_bytes; /* not read when it had to be closed: still to be finished */
+	int64_t seen_s;      /* Unix time when it was open last */
+	bool is_open;        /* a tail has it */
+	bool is_dirty;       /* settled further than written */
+	bool is_elsewhere;   /* was seen under another name: no new file is its continuation */
+	bool is_missing;     /* scratch of the start: not where it was */
 };
 
 /* What the file says of itself, to tell how much of it is missing: files are numbered, the numbers

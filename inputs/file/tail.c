@@ -95,8 +95,14 @@ void tail_count_behind(struct tail *t)
 {
 	uint64_t now = t->fd >= 0 && t->size > t->offset ? t->size - t->offset : 0;
 
+	bool is_nameless = t->fd >= 0 && t->is_rotated;
+
 	metric_add(t->fi->behind, (int64_t)(now - t->behind));
 	t->behind = now;
+	t->fi->rotated_bytes += (is_nameless ? now : 0) - t->rotated_behind;
+	t->rotated_behind = is_nameless ? now : 0;
+	t->fi->nrotated += (size_t)is_nameless - (size_t)t->is_nameless;
+	t->is_nameless = is_nameless;
 }
 
 void tail_restart(struct tail *t)
@@ -106,7 +112,7 @@ void tail_restart(struct tail *t)
 	log_info("file was rewritten, reading it from its beginning", KV("path", t->pos->path),
 		 KV_I("offset", t->offset), KV_I("unread_bytes", lost));
 	metric_add(t->fi->truncated, 1);
-	metric_add(t->fi->lost_bytes, (int64_t)lost);
+	metric_add(t->fi->lost_rewritten, (int64_t)lost);
 	positions_restart(t->fi->positions, t->pos);
 	t->offset = t->partial = t->size = t->marker = 0;
 	t->generation++;
@@ -176,6 +182,8 @@ static void on_timer(struct timer *timer)
 	} else if (t->partial) {
 		t->must_flush = true;
 		tail_ready(t);
+	} else if (t->is_rotated && t->line.outstanding) {
+		tail_at_end(t); /* not all of it is settled */
 	} else if (t->is_rotated) {
 		tail_close(t);
 	}
@@ -297,6 +305,7 @@ void tail_set_path(struct tail *t, struct str path)
 		t->rotated_ns = clock_mono_ns();
 		t->is_at_end = false;
 	}
+	tail_count_behind(t);
 	tail_ready(t);
 }
 
@@ -367,6 +376,7 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 		t->next->link = &t->next;
 	fi->tails = t;
 	pos->is_open = true;
+	pos->left_bytes = 0;
 	source_init(&t->source, fi->in, str_hash(pos->path, 0), &fi->conf->labels, &filename, 1);
 	t->source.uniq = pos->uniq;
 	line_up(t);

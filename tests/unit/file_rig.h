@@ -76,7 +76,9 @@ static inline struct rig *rig_new(const char *pattern)
 				      .partial_wait_ns = 100 * NS_PER_MS,
 				      .poll_interval_ns = 20 * NS_PER_MS,
 				      .scan_interval_ns = 10 * NS_PER_S,
-				      .max_open_files = 100 };
+				      .max_open_files = 100,
+				      .max_rotated_files = 1000,
+				      .max_rotated_bytes = (size_t)1 << 40 };
 	return g;
 }
 

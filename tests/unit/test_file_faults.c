@@ -137,7 +137,7 @@ static void one(enum call call, int err, unsigned n, unsigned times, bool keeps)
 		return;
 	}
 	expect_numbered(g, "n", 0, 1050);
-	EQ_INT(counter(METRIC_FILE_BYTES_LOST, NULL, NULL), 0);
+	EQ_INT(counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten"), 0);
 	if (call != C_STAT)
 		OK(hits > 0);
 	rig_end(g);

@@ -111,7 +111,7 @@ static void rotated_name_matches(void)
 static void copytruncate(void)
 {
 	struct rig *g = rig_new("*.log");
-	int64_t lost = counter(METRIC_FILE_BYTES_LOST, NULL, NULL),
+	int64_t lost = counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten"),
 		rewritten = event_count("rewritten");
 
 	rig_start(g);
@@ -123,7 +123,7 @@ static void copytruncate(void)
 	append_numbered(g, "a.log", "n", 100, 10);
 	UNTIL(g, g->ngot == 110);
 	EQ_INT(event_count("rewritten") - rewritten, 1);
-	EQ_INT(counter(METRIC_FILE_BYTES_LOST, NULL, NULL) - lost, 0);
+	EQ_INT(counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten") - lost, 0);
 	ROW("to more than before, between two looks");
 	overwrite(g, "a.log", "");
 	append_numbered(g, "a.log", "n", 110, 200);
@@ -156,11 +156,11 @@ static void copytruncate(void)
 	append_numbered(g, "a.log", "some text that fills the memory", 0, 90000);
 	rig_start(g);
 	UNTIL(g, rig_input(g)->is_paused);
-	lost = counter(METRIC_FILE_BYTES_LOST, NULL, NULL);
+	lost = counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten");
 	overwrite(g, "a.log", "new\n");
 	rig_release(g);
 	UNTIL(g, g->ngot && strcmp(g->got[g->ngot - 1].line, "new") == 0);
-	OK(counter(METRIC_FILE_BYTES_LOST, NULL, NULL) - lost > 1000000);
+	OK(counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten") - lost > 1000000);
 	rig_end(g);
 }
 
