@@ -86,7 +86,7 @@ struct file_input {
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool has_told_limit;
 	bool has_left; /* files that had to be closed before their end */
-	char *probe; /* PROBE_BYTES to look for line ends in */
+	char *probe;   /* PROBE_BYTES to look for line ends in */
 	struct metric *open_files, *behind, *lost_rewritten, *rotated, *truncated, *deleted,
 		*too_old, *postponed, *position_errors, *cut, *partial;
 };
