@@ -40,8 +40,10 @@ static void bounds(struct buf *out, const struct conf_field *f)
 
 static void schemes(struct buf *out, unsigned bits)
 {
-	static const char *const texts[] = { "udp://host:port", "tcp://host:port", "unix:///path",
-					     "unixgram:///path" };
+	static const char *const texts[] = { "udp://host:port",   "tcp://host:port",
+					     "unix:///path",      "unixgram:///path",
+					     "tls://host:port",   "systemd://name",
+					     "systemd+tls://name" };
 	bool is_first = true;
 
 	if ((bits & (bits - 1)) == 0 && (bits & (CONF_UDP | CONF_TCP))) {

@@ -4,8 +4,9 @@ find_package(Threads REQUIRED)
 pkg_check_modules(YAML REQUIRED IMPORTED_TARGET yaml-0.1)
 pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
+pkg_check_modules(OPENSSL REQUIRED IMPORTED_TARGET openssl)
 find_library(SNAPPY_LIBRARY snappy REQUIRED)
 
 add_library(deps INTERFACE)
-target_link_libraries(deps INTERFACE PkgConfig::YAML PkgConfig::PCRE2 PkgConfig::CURL
+target_link_libraries(deps INTERFACE PkgConfig::YAML PkgConfig::PCRE2 PkgConfig::CURL PkgConfig::OPENSSL
 	${SNAPPY_LIBRARY} Threads::Threads m)

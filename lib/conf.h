@@ -81,15 +81,18 @@ struct conf_map {
 enum { /* schemes of addresses */
        CONF_UDP = 1,
        CONF_TCP = 2,
-       CONF_UNIX = 4,     /* unix:///path, stream */
-       CONF_UNIXGRAM = 8, /* unixgram:///path, datagram */
+       CONF_UNIX = 4,         /* unix:///path, stream */
+       CONF_UNIXGRAM = 8,     /* unixgram:///path, datagram */
+       CONF_TLS = 16,         /* tls://host:port */
+       CONF_SYSTEMD = 32,     /* systemd://name: sockets passed by socket activation */
+       CONF_SYSTEMD_TLS = 64, /* systemd+tls://name: the same, to speak TLS on */
 };
 
 struct conf_addr {
 	unsigned scheme; /* one of the above; 0 = not given */
 	struct str host; /* name or number, without brackets; empty = every address */
 	uint16_t port;
-	struct str path; /* unix and unixgram */
+	struct str path; /* unix and unixgram; of systemd the name */
 	struct str text; /* as written */
 };
 

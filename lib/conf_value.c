@@ -129,6 +129,9 @@ static const struct {
 	{ CONF_TCP, "tcp://" },
 	{ CONF_UNIX, "unix://" },
 	{ CONF_UNIXGRAM, "unixgram://" },
+	{ CONF_TLS, "tls://" },
+	{ CONF_SYSTEMD, "systemd://" },
+	{ CONF_SYSTEMD_TLS, "systemd+tls://" },
 };
 
 static void scheme_list(unsigned allowed, char *out, size_t n)
@@ -158,7 +161,7 @@ static unsigned scheme_cut(struct str *text, unsigned allowed)
 bool conf_parse_addr(struct str text, unsigned allowed, struct conf_addr *ret, struct err *err)
 {
 	struct conf_addr addr = { .text = text };
-	char names[64];
+	char names[128];
 
 	addr.scheme = scheme_cut(&text, allowed);
 	if (!(addr.scheme & allowed)) {
@@ -170,6 +173,12 @@ bool conf_parse_addr(struct str text, unsigned allowed, struct conf_addr *ret, s
 		/* sun_path has 108 bytes with its NUL. */
 		if (text.n < 2 || text.p[0] != '/' || text.n > 107) {
 			err_set(err, -EINVAL, "must name an absolute path of at most 107 bytes");
+			return false;
+		}
+		addr.path = text;
+	} else if (addr.scheme & (CONF_SYSTEMD | CONF_SYSTEMD_TLS)) {
+		if (text.n == 0 || text.n > 255 || str_chr(text, ':') < text.n) {
+			err_set(err, -EINVAL, "must name a socket (FileDescriptorName=)");
 			return false;
 		}
 		addr.path = text;

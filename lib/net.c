@@ -2,8 +2,12 @@
 /* Sockets from addresses. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -50,25 +54,49 @@ static int listen_unix(const struct conf_addr *addr, struct err *err)
 	return finish(fd, (struct sockaddr *)&sun, sizeof(sun), is_stream, false, addr->text, err);
 }
 
+/* Without a host: one socket for both families, or IPv4 where the kernel knows no IPv6. */
+static int listen_any(const struct conf_addr *addr, int type, bool many, struct err *err)
+{
+	struct sockaddr_in6 sin6 = { .sin6_family = AF_INET6, .sin6_port = htons(addr->port) };
+	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(addr->port) };
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), off = 0;
+	bool is_stream = type == SOCK_STREAM;
+
+	if (fd >= 0 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) == 0)
+		return finish(fd, (struct sockaddr *)&sin6, sizeof(sin6), is_stream, many,
+			      addr->text, err);
+	if (fd >= 0)
+		close(fd);
+	fd = socket(AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return err_errno(err, errno, "cannot make a socket for " STR_FMT,
+				 STR_ARG(addr->text));
+	return finish(fd, (struct sockaddr *)&sin, sizeof(sin), is_stream, many, addr->text, err);
+}
+
 int net_listen(const struct conf_addr *addr, bool many, struct err *err)
 {
-	bool is_stream = addr->scheme == CONF_TCP;
+	bool is_stream = addr->scheme & (CONF_TCP | CONF_TLS);
 	struct addrinfo hints = { .ai_family = AF_UNSPEC,
 				  .ai_socktype = is_stream ? SOCK_STREAM : SOCK_DGRAM,
 				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	char host[256], port[8];
 	struct addrinfo *info;
-	int fd, rc;
+	int fd, rc, on = 1;
 
 	if (addr->scheme & (CONF_UNIX | CONF_UNIXGRAM))
 		return listen_unix(addr, err);
+	if (!addr->host.n)
+		return listen_any(addr, hints.ai_socktype, many, err);
 	snprintf(host, sizeof(host), STR_FMT, STR_ARG(addr->host));
 	snprintf(port, sizeof(port), "%u", addr->port);
-	rc = getaddrinfo(addr->host.n ? host : NULL, port, &hints, &info);
+	rc = getaddrinfo(host, port, &hints, &info);
 	if (rc)
 		return err_set(err, -EINVAL, "cannot listen on " STR_FMT ": %s",
 			       STR_ARG(addr->text), gai_strerror(rc));
 	fd = socket(info->ai_family, hints.ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0 && info->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
 	if (fd < 0)
 		rc = err_errno(err, errno, "cannot make a socket for " STR_FMT,
 			       STR_ARG(addr->text));
@@ -76,6 +104,86 @@ int net_listen(const struct conf_addr *addr, bool many, struct err *err)
 		rc = finish(fd, info->ai_addr, info->ai_addrlen, is_stream, many, addr->text, err);
 	freeaddrinfo(info);
 	return rc;
+}
+
+/* "1000" or "syslog"; -1 when there is none of that name. */
+static int64_t user_id(struct str name, bool is_group)
+{
+	char text[256];
+	const struct passwd *user;
+	const struct group *group;
+	uint64_t id;
+
+	if (str_u64(name, &id))
+		return id <= INT32_MAX ? (int64_t)id : -1;
+	snprintf(text, sizeof(text), STR_FMT, STR_ARG(name));
+	if (is_group)
+		return (group = getgrnam(text)) ? (int64_t)group->gr_gid : -1;
+	return (user = getpwnam(text)) ? (int64_t)user->pw_uid : -1;
+}
+
+int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, struct err *err)
+{
+	struct str group = owner, user = str_cut(&group, ':');
+	int64_t uid = user.n ? user_id(user, false) : (int64_t)(uid_t)-1;
+	int64_t gid = group.n ? user_id(group, true) : (int64_t)(gid_t)-1;
+	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+
+	if (uid < 0 || gid < 0)
+		return err_set(err, -EINVAL, "there is no %s " STR_FMT " to own " STR_FMT,
+			       uid < 0 ? "user" : "group", STR_ARG(uid < 0 ? user : group),
+			       STR_ARG(addr->text));
+	snprintf(path, sizeof(path), STR_FMT, STR_ARG(addr->path));
+	if (owner.n && chown(path, (uid_t)uid, (gid_t)gid) < 0)
+		return err_errno(err, errno, "cannot give " STR_FMT " to " STR_FMT,
+				 STR_ARG(addr->text), STR_ARG(owner));
+	if (chmod(path, mode) < 0)
+		return err_errno(err, errno, "cannot set the mode of " STR_FMT,
+				 STR_ARG(addr->text));
+	return 0;
+}
+
+#define SYSTEMD_FIRST_FD 3 /* SD_LISTEN_FDS_START */
+
+int net_systemd_next(struct str name, int *at)
+{
+	struct str names = str_c(getenv("LISTEN_FDNAMES")), mine;
+	uint64_t pid = 0, n = 0;
+
+	if (!str_u64(str_c(getenv("LISTEN_PID")), &pid) || pid != (uint64_t)getpid() ||
+	    !str_u64(str_c(getenv("LISTEN_FDS")), &n) || n > 1024)
+		return -1;
+	for (int i = 0; i < (int)n; i++) {
+		int fd = SYSTEMD_FIRST_FD + i;
+
+		/* As sd_listen_fds_with_names(3): without names all are called "unknown". */
+		mine = names.p ? str_cut(&names, ':') : STR("unknown");
+		if (i < *at || !str_eq(mine, name))
+			continue;
+		*at = i + 1;
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		return fd;
+	}
+	return -1;
+}
+
+static int sock_opt(int fd, int name)
+{
+	int value = -1;
+	socklen_t n = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &n) < 0 ? -1 : value;
+}
+
+bool net_is_stream(int fd)
+{
+	return sock_opt(fd, SO_TYPE) == SOCK_STREAM;
+}
+
+bool net_is_unix(int fd)
+{
+	return sock_opt(fd, SO_DOMAIN) == AF_UNIX;
 }
 
 size_t net_addr_text(const struct sockaddr_storage *addr, bool with_port, char *out)

@@ -4,14 +4,26 @@
 #define LIB_NET_H
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #include "lib/conf.h"
 #include "lib/err.h"
 
-/* A bound, non-blocking, close-on-exec socket: listening for tcp:// and unix://, bound for udp://
- * and unixgram://. A stale unix socket file is replaced. With `many`, SO_REUSEPORT. Returns the
- * descriptor, or negative with err naming the address. */
+/* A bound, non-blocking, close-on-exec socket: listening for tcp://, tls:// and unix://, bound for
+ * udp:// and unixgram://. Without a host it takes IPv4 and IPv6; [::] is IPv6 only, so that it can stand
+ * beside 0.0.0.0. A stale unix socket file is replaced. With `many`, SO_REUSEPORT. Returns the descriptor,
+ * or negative with err naming the address. */
 int net_listen(const struct conf_addr *addr, bool many, struct err *err);
+
+/* Who may use the socket file of a unix:// or unixgram:// address. owner: "user" or "user:group", or
+ * empty. The umask at bind has been stricter, so nobody slips in before. */
+int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, struct err *err);
+
+/* Sockets that the service manager passed under this name (sd_listen_fds(3)), non-blocking and
+ * close-on-exec: *at is 0 at first and counts on. -1 behind the last. */
+int net_systemd_next(struct str name, int *at);
+bool net_is_stream(int fd);
+bool net_is_unix(int fd);
 
 /* "192.0.2.1:514", "[2001:db8::1]:514", "unix"; out has NET_ADDR_TEXT bytes, NUL-terminated. */
 #define NET_ADDR_TEXT 64
