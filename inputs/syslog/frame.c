@@ -209,3 +209,16 @@ bool frame_end(struct framer *f, struct str avail, struct frame *ret)
 	start_over(f);
 	return true;
 }
+
+struct str frame_datagram(struct str bytes)
+{
+	const struct framer f = { .mode = FRAME_AUTO };
+	uint64_t count = 0;
+	size_t used = 0;
+	struct str rest;
+
+	if (!bytes.n || read_count(&f, bytes, &used, &count) != COUNT_OK)
+		return bytes;
+	rest = str_skip(bytes, used);
+	return count == rest.n || count == str_rtrim(rest).n ? rest : bytes;
+}

@@ -52,4 +52,8 @@ enum frame_result frame_next(struct framer *f, struct str *avail, struct frame *
 /* The stream has ended: the message that frame_next() was waiting for, if there is any of it. */
 bool frame_end(struct framer *f, struct str avail, struct frame *ret);
 
+/* A datagram without the octet count that some senders put in front of it, if there is one: a number
+ * that counts exactly the rest (a line end may be missing in it), with a PRI behind it. */
+struct str frame_datagram(struct str bytes);
+
 #endif

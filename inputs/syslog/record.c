@@ -120,8 +120,19 @@ static void set_flags(struct syslog_scribe *w, struct batch *b, struct rec *r,
 			 arena_printf(&b->arena, "%llu", (unsigned long long)f->full_bytes));
 }
 
+/* What is known about the sender apart from what it says. */
+static void from(struct batch *b, struct rec *r, const struct syslog_keys *k,
+		 const struct syslog_peer *peer)
+{
+	meta(b, r, k->peer, peer->address);
+	meta(b, r, k->peer_name, peer->name);
+	meta(b, r, k->peer_pid, peer->pid);
+	meta(b, r, k->peer_uid, peer->uid);
+	meta(b, r, k->peer_gid, peer->gid);
+}
+
 void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct frame *f,
-		       struct str peer)
+		       const struct syslog_peer *peer)
 {
 	const struct syslog *s = w->syslog;
 	struct syslog_msg m;
@@ -135,7 +146,7 @@ void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct fr
 	r = batch_add(b);
 	r->line = s->conf->line == SYSLOG_LINE_RAW ? m.raw : m.msg;
 	header(s, b, r, &m);
-	meta(b, r, s->keys.peer, peer);
+	from(b, r, &s->keys, peer);
 	set_time(w, b, r, &m);
 	set_flags(w, b, r, f, &m);
 }

@@ -2,7 +2,10 @@
 /* The syslog input: options and the life of an instance. */
 #include "inputs/syslog/syslog.h"
 
+#include <errno.h>
+
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/net.h"
 
 static const struct conf_enum framings[] = {
@@ -25,12 +28,27 @@ static const struct conf_enum sd_modes[] = {
 	{ 0 },
 };
 
+static const struct conf_enum metadata[] = {
+	{ "address", SYSLOG_META_ADDRESS, "`peer`: its address without port, or `unix`" },
+	{ "credentials", SYSLOG_META_CREDENTIALS,
+	  "`peer_pid`, `peer_uid`, `peer_gid` of the process at the other end of a unix socket, as "
+	  "the "
+	  "kernel knows them" },
+	{ "certificate", SYSLOG_META_CERTIFICATE,
+	  "`peer_name`: the first DNS name, else the common name, of its TLS certificate" },
+	{ 0 },
+};
+
 static const struct conf_field syslog_fields[] = {
-	CONF_ADDRS(struct syslog_conf, listen, "[udp://127.0.0.1:5514, tcp://127.0.0.1:5514]",
-		   CONF_UDP | CONF_TCP | CONF_UNIX | CONF_UNIXGRAM,
-		   "Addresses to receive on: `udp://`, `tcp://`, `unix://` (stream) and "
-		   "`unixgram://`. An empty host is every address.",
-		   .flags = CONF_NONEMPTY),
+	CONF_ADDRS(
+		struct syslog_conf, listen, "[udp://127.0.0.1:5514, tcp://127.0.0.1:5514]",
+		CONF_UDP | CONF_TCP | CONF_TLS | CONF_UNIX | CONF_UNIXGRAM | CONF_SYSTEMD |
+			CONF_SYSTEMD_TLS,
+		"Addresses to receive on: `udp://`, `tcp://`, `tls://` (RFC 5425), `unix://` "
+		"(stream), `unixgram://` (as `/dev/log`), and `systemd://name` for sockets that a "
+		"`.socket` unit holds (`FileDescriptorName=`), of any of these kinds. An empty "
+		"host is every address, IPv4 and IPv6; `[::]` is IPv6 alone.",
+		.flags = CONF_NONEMPTY),
 	CONF_MAP(struct syslog_conf, labels, NULL, "Labels of every record."),
 	CONF_ENUM(struct syslog_conf, line, "message", lines, "What the line is."),
 	CONF_BOOL(struct syslog_conf, use_incoming_timestamp, "false",
@@ -51,12 +69,77 @@ static const struct conf_field syslog_fields[] = {
 		  "write to a closed connection, so this is long; peers that are gone are found "
 		  "by TCP keepalive.",
 		  .key = "idle_timeout"),
+	CONF_TIME(struct syslog_conf, message_timeout_ns, "1m", "10ms", "24h",
+		  "Close a connection whose message is not complete this long after it began.",
+		  .key = "message_timeout"),
+	CONF_TIME(struct syslog_conf, handshake_timeout_ns, "10s", "10ms", "10m",
+		  "Time for the PROXY header and the TLS handshake.", .key = "handshake_timeout"),
 	CONF_INT(struct syslog_conf, max_connections, "1024", "1", "65536",
 		 "Most stream connections at once; further ones are closed at once and counted."),
+	CONF_INT(struct syslog_conf, max_peer_connections, "0", "0", "65536",
+		 "The same for one address, or one user of a unix socket; 0 is no limit.",
+		 .key = "max_connections_per_peer"),
+	CONF_SIZE(struct syslog_conf, max_peer_bytes, "0", "0", "1TiB",
+		  "Memory that records of one peer may hold before its connections have to wait; 0 "
+		  "is half of what the pipeline has, which is the most.",
+		  .key = "max_bytes_per_peer"),
+	CONF_RATE(struct syslog_conf, peer_rate, "0", "0", NULL,
+		  "Messages of one peer; as many as in a second may come at once. Senders over a "
+		  "stream have to wait, datagrams are dropped; both is counted. 0 is no limit.",
+		  .key = "rate_per_peer", .example = "1000/s"),
+	CONF_LIST(
+		struct syslog_conf, allow, NULL,
+		"Networks that senders may be in, as `10.0.0.0/8` or `2001:db8::1`; none is every. "
+		"Not for unix sockets.",
+		.example = "[10.0.0.0/8, \"fd00::/8\"]"),
+	CONF_LIST(
+		struct syslog_conf, proxy_protocol, NULL,
+		"Networks of proxies that begin each connection with a PROXY header, version 1 or "
+		"2; the address in it is the peer. From other addresses such a header is text.",
+		.example = "[10.0.0.10]"),
+	CONF_SECTION(struct syslog_conf, tls, struct tls_conf, &tls_conf_table,
+		     "Certificates for `tls://`."),
+	CONF_STR(struct syslog_conf, socket_mode, "0666", "Mode of unix socket files, octal."),
+	CONF_STR(struct syslog_conf, socket_owner, NULL,
+		 "Owner of unix socket files, `user` or `user:group`.", .example = "root:adm"),
+	CONF_FLAGS(struct syslog_conf, metadata, "[address]", metadata,
+		   "What structured metadata tells about the sender, apart from what it says "
+		   "itself."),
+	CONF_INT(struct syslog_conf, threads, "1", "1", "64",
+		 "Sockets and receiving threads per `udp://` address. The kernel spreads senders "
+		 "over them; one that keeps its port stays in order. Limits per peer count in each "
+		 "apart."),
 	CONF_SIZE(struct syslog_conf, receive_buffer, "16MiB", "64KiB", "1GiB",
 		  "Kernel buffer asked for per datagram socket: what a burst may hold before "
 		  "datagrams are lost. More than `net.core.rmem_max` needs CAP_NET_ADMIN."),
 };
+
+static bool parse_mode(struct str text, mode_t *ret)
+{
+	unsigned mode = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '7' || mode > 0777)
+			return false;
+		mode = mode * 8 + (unsigned)(text.p[i] - '0');
+	}
+	*ret = (mode_t)mode;
+	return text.n && mode <= 0777;
+}
+
+static void check_networks(struct conf_doc *doc, const struct conf_node *at,
+			   const struct conf_list *list)
+{
+	struct cidr unused;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!cidr_parse(list->items[i], &unused))
+			conf_error(doc, at,
+				   "\"" STR_FMT
+				   "\" is no network; write 10.0.0.0/8 (no bits behind "
+				   "the length), 192.0.2.1 or 2001:db8::/32",
+				   STR_ARG(list->items[i]));
+}
 
 static void syslog_check(struct conf_doc *doc, const struct conf_node *node, const void *conf)
 {
@@ -64,10 +147,25 @@ static void syslog_check(struct conf_doc *doc, const struct conf_node *node, con
 	const struct conf_node *at = conf_get(node, "timezone");
 	struct err err = ERR_NONE;
 	struct tz *tz = NULL;
+	mode_t mode;
 
 	if (tz_load(&tz, c->timezone, &err) < 0)
 		conf_error(doc, at ? at : node, "%s", err.text);
 	tz_free(tz);
+	at = conf_get(node, "socket_mode");
+	if (!parse_mode(c->socket_mode, &mode))
+		conf_error(doc, at ? at : node, "is no octal mode from 0000 to 0777");
+	check_networks(doc, conf_get(node, "allow"), &c->allow);
+	check_networks(doc, conf_get(node, "proxy_protocol"), &c->proxy_protocol);
+	for (size_t i = 0; i < c->listen.n; i++)
+		if (c->listen.items[i].scheme & (CONF_TLS | CONF_SYSTEMD_TLS) &&
+		    !c->tls.cert_file.n) {
+			at = conf_get(node, "tls");
+			conf_error(doc, at ? at : conf_get(node, "listen"),
+				   STR_FMT " needs tls.cert_file and tls.key_file",
+				   STR_ARG(c->listen.items[i].text));
+			break;
+		}
 }
 
 static const struct conf_table syslog_table =
@@ -82,10 +180,66 @@ static void intern_keys(struct syslog_keys *k)
 	k->facility = key_intern(STR("facility"));
 	k->severity = key_intern(STR("severity"));
 	k->peer = key_intern(STR("peer"));
+	k->peer_name = key_intern(STR("peer_name"));
+	k->peer_pid = key_intern(STR("peer_pid"));
+	k->peer_uid = key_intern(STR("peer_uid"));
+	k->peer_gid = key_intern(STR("peer_gid"));
 	k->structured_data = key_intern(STR("structured_data"));
 	k->timestamp = key_intern(STR("timestamp"));
 	k->sequence = key_intern(STR("sequence"));
 	k->full_length = key_intern(STR("full_length"));
+}
+
+static struct cidr *networks(const struct conf_list *list)
+{
+	struct cidr *nets = mem_array(list->n ? list->n : 1, sizeof(*nets));
+
+	for (size_t i = 0; i < list->n; i++)
+		cidr_parse(list->items[i], &nets[i]);
+	return nets;
+}
+
+static int take_socket(struct syslog *s, int fd, const struct conf_addr *addr, struct err *err)
+{
+	bool is_tls = addr->scheme & (CONF_TLS | CONF_SYSTEMD_TLS);
+
+	if (net_is_stream(fd))
+		return tcp_add(s, fd, is_tls, err);
+	udp_add(s, fd, addr, s->nsockets++);
+	return 0;
+}
+
+static int open_systemd(struct syslog *s, const struct conf_addr *addr, struct err *err)
+{
+	int at = 0, fd, rc = 0;
+
+	while (rc >= 0 && (fd = net_systemd_next(addr->path, &at)) >= 0)
+		rc = take_socket(s, fd, addr, err);
+	if (at == 0)
+		return err_set(err, -ENOENT,
+			       "no socket was passed for " STR_FMT
+			       ": the .socket unit needs FileDescriptorName=" STR_FMT,
+			       STR_ARG(addr->text), STR_ARG(addr->path));
+	return rc;
+}
+
+static int open_address(struct syslog *s, const struct conf_addr *addr, struct err *err)
+{
+	unsigned n = addr->scheme == CONF_UDP ? s->conf->threads : 1;
+	mode_t mode;
+	int rc = 0;
+
+	if (addr->scheme & (CONF_SYSTEMD | CONF_SYSTEMD_TLS))
+		return open_systemd(s, addr, err);
+	for (unsigned i = 0; i < n && rc >= 0; i++) {
+		rc = net_listen(addr, n > 1, err);
+		if (rc >= 0)
+			rc = take_socket(s, rc, addr, err);
+	}
+	if (rc >= 0 && addr->scheme & (CONF_UNIX | CONF_UNIXGRAM) &&
+	    parse_mode(s->conf->socket_mode, &mode))
+		rc = net_unix_grant(addr, mode, s->conf->socket_owner, err);
+	return rc;
 }
 
 static int syslog_open(struct input *in, struct err *err)
@@ -102,18 +256,11 @@ static int syslog_open(struct input *in, struct err *err)
 		log_warn("max_message is more than a batch may hold; raise memory or it is cut",
 			 KV_S("input", in->name), KV_I("max_message_bytes", s->max_message));
 	intern_keys(&s->keys);
+	s->allow = networks(&s->conf->allow);
+	s->proxies = networks(&s->conf->proxy_protocol);
 	rc = tz_load(&s->tz, s->conf->timezone, err);
-	for (size_t i = 0; rc >= 0 && i < s->conf->listen.n; i++) {
-		const struct conf_addr *addr = &s->conf->listen.items[i];
-
-		rc = net_listen(addr, false, err);
-		if (rc < 0)
-			break;
-		if (addr->scheme & (CONF_UDP | CONF_UNIXGRAM))
-			udp_add(s, rc, addr, i);
-		else
-			tcp_add(s, rc);
-	}
+	for (size_t i = 0; rc >= 0 && i < s->conf->listen.n; i++)
+		rc = open_address(s, &s->conf->listen.items[i], err);
 	return rc < 0 ? rc : 0;
 }
 
@@ -149,13 +296,15 @@ static void syslog_close(struct input *in)
 	udp_close(s);
 	tcp_close(s);
 	tz_free(s->tz);
+	mem_free(s->allow);
+	mem_free(s->proxies);
 	s->magic = 0;
 }
 
 extern const struct input_ops input_syslog;
 const struct input_ops input_syslog = {
 	.name = "syslog",
-	.summary = "messages over UDP, TCP and Unix sockets, RFC 5424, RFC 3164 and relatives",
+	.summary = "messages over UDP, TCP, TLS and Unix sockets, RFC 5424, RFC 3164 and relatives",
 	.doc = "The format is recognised per message, the framing per connection. A message that "
 	       "cannot be parsed is kept whole, flagged `unparsed` and counted.\n"
 	       "\n"

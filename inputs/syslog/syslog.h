@@ -4,8 +4,9 @@
  *	syslog.c   options, life of the instance
  *	record.c   one message becomes one record
  *	udp.c      datagram sockets, each with a receiving thread
- *	tcp.c      stream sockets and their connections, on the I/O thread
- *	message.h, frame.h   the parsers, which do no I/O
+ *	stream.h   stream sockets and their connections, on the I/O thread
+ *	peer.h     limits per sender
+ *	message.h, frame.h, proxy.h   the parsers, which do no I/O
  */
 #ifndef INPUTS_SYSLOG_SYSLOG_H
 #define INPUTS_SYSLOG_SYSLOG_H
@@ -13,6 +14,8 @@
 #include "inputs/input.h"
 #include "inputs/syslog/frame.h"
 #include "inputs/syslog/message.h"
+#include "lib/cidr.h"
+#include "lib/tls.h"
 #include "lib/tz.h"
 
 #define SYSLOG_LINGER_NS (5 * INT64_C(1000000)) /* a batch waits this long for company */
@@ -23,6 +26,8 @@
 #define SYSLOG_ROOM_PER_BYTE 4
 
 enum syslog_line { SYSLOG_LINE_MESSAGE, SYSLOG_LINE_RAW };
+/* What metadata tells about the sender. */
+enum { SYSLOG_META_ADDRESS = 1, SYSLOG_META_CREDENTIALS = 2, SYSLOG_META_CERTIFICATE = 4 };
 enum syslog_sd_mode { SYSLOG_SD_KEEP, SYSLOG_SD_EXPAND, SYSLOG_SD_DROP };
 
 struct syslog_conf {
@@ -34,14 +39,23 @@ struct syslog_conf {
 	bool use_incoming_timestamp;
 	struct str timezone;
 	int64_t idle_timeout_ns;
-	unsigned max_connections;
+	int64_t message_timeout_ns, handshake_timeout_ns;
+	unsigned max_connections, max_peer_connections;
+	size_t max_peer_bytes;
+	double peer_rate; /* 0: any */
+	struct conf_list allow, proxy_protocol;
+	struct tls_conf tls;
+	struct str socket_mode, socket_owner;
+	uint32_t metadata;
+	unsigned threads;
 	size_t receive_buffer;
 	struct conf_map labels;
 };
 
 /* Numbers of the metadata names. */
 struct syslog_keys {
-	uint16_t hostname, appname, procid, msgid, facility, severity, peer;
+	uint16_t hostname, appname, procid, msgid, facility, severity;
+	uint16_t peer, peer_name, peer_pid, peer_uid, peer_gid;
 	uint16_t structured_data, timestamp, sequence, full_length;
 };
 
@@ -51,11 +65,18 @@ struct syslog {
 	const struct syslog_conf *conf;
 	struct syslog_keys keys;
 	struct tz *tz;
-	size_t max_message; /* the option, as far as a batch has room for it */
-	struct udp *udp;    /* chained; one per datagram socket */
-	struct tcp *tcp;    /* all stream sockets; NULL without any */
+	size_t max_message;           /* the option, as far as a batch has room for it */
+	struct cidr *allow, *proxies; /* the options, parsed */
+	uint64_t nsockets;
+	struct udp *udp; /* chained; one per datagram socket */
+	struct tcp *tcp; /* all stream sockets; NULL without any */
 };
 #define SYSLOG_MAGIC 0x5751061u
+
+/* Who sent a message, as text for metadata; what is empty is left out. Must live as long as the batch. */
+struct syslog_peer {
+	struct str address, name, pid, uid, gid;
+};
 
 /* How messages become records; one per connection or socket, used by one thread. */
 struct syslog_scribe {
@@ -68,10 +89,9 @@ struct syslog_scribe {
 void syslog_scribe_init(struct syslog_scribe *w, const struct syslog *s);
 /* Reads the clock, once per read: the time of the records that follow. */
 void syslog_scribe_now(struct syslog_scribe *w);
-/* Adds the message (in b's arena, or living longer) to b; peer as long-lived. An empty message is
- * only counted. */
+/* Adds the message (in b's arena, or living longer) to b. An empty message is only counted. */
 void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct frame *f,
-		       struct str peer);
+		       const struct syslog_peer *peer);
 /* Moves the counts to the input's metrics; once per batch. */
 void syslog_scribe_count(struct syslog_scribe *w);
 
@@ -82,8 +102,8 @@ void udp_start(struct syslog *s);
 void udp_stop(struct syslog *s);
 void udp_close(struct syslog *s);
 
-/* Takes over the descriptor of a listening stream socket. */
-void tcp_add(struct syslog *s, int fd);
+/* Takes over the descriptor of a listening stream socket, also when it fails. */
+int tcp_add(struct syslog *s, int fd, bool is_tls, struct err *err);
 void tcp_start(struct syslog *s);
 void tcp_resume(struct syslog *s);
 void tcp_stop(struct syslog *s);

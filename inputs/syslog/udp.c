@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <linux/sock_diag.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
+#include "inputs/syslog/peer.h"
 #include "inputs/syslog/syslog.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -20,6 +22,15 @@
 #define LARGE ((size_t)4096) /* slots beyond this are given back when it is quiet */
 #define STOP_NS NS_PER_S     /* longest draining of a socket at the end */
 
+/* Datagrams in a row from one sender are looked at once. */
+struct sender {
+	bool is_known, is_allowed;
+	struct sockaddr_storage addr;
+	struct ucred cred;
+	struct peer *peer;       /* with a rate only */
+	struct syslog_peer from; /* in the batch at hand; empty before its first record */
+};
+
 struct udp {
 	struct syslog *syslog;
 	struct udp *next;
@@ -30,21 +41,28 @@ struct udp {
 	struct source source;
 	struct input_port *port;
 	bool is_inet;
+	bool has_credentials; /* come with each datagram */
 	/* Below: the receiving thread's, from start to join. */
 	struct syslog_scribe scribe;
 	struct batch *batch;
-	size_t batch_text;     /* bytes of messages in it */
-	size_t want;           /* such bytes a batch is made for */
-	uint64_t no_credit;    /* thrown away, not yet in the metrics */
+	size_t batch_text; /* bytes of messages in it */
+	size_t want;       /* such bytes a batch is made for */
+	/* Thrown away, not yet in the metrics. */
+	uint64_t no_credit, not_allowed, over_rate;
 	uint32_t kernel_drops; /* the socket's counter, as last read */
 	size_t largest;        /* datagram since slots were last given back */
-	struct str peer;       /* of the last record, in its batch */
-	struct sockaddr_storage peer_addr;
+	struct sender sender;  /* of the last datagram */
+	struct peers peers;
+	int64_t now_ns; /* of the last call, monotonic; kept only for the rate */
 	char *slots;
 	size_t slot_bytes, slots_bytes;
 	struct mmsghdr msgs[RECEIVE_MAX];
 	struct iovec iovs[RECEIVE_MAX];
 	struct sockaddr_storage addrs[RECEIVE_MAX];
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(struct ucred))];
+	} controls[RECEIVE_MAX];
 };
 
 /* Setting up */
@@ -53,15 +71,17 @@ static void set_buffer(int fd, const struct conf_addr *addr, size_t bytes)
 {
 	int want = bytes > INT32_MAX / 2 ? INT32_MAX / 2 : (int)bytes, got = 0;
 	socklen_t n = sizeof(got);
+	char command[64];
 
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &want, sizeof(want)) < 0)
 		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &want, sizeof(want));
+	snprintf(command, sizeof(command), "sysctl -w net.core.rmem_max=%d", want);
 	/* The kernel answers with twice what it was asked for. */
 	if (getsockopt(fd, SOL_SOCKET, SO_RCVBUF, &got, &n) == 0 && got / 2 < want)
 		log_warn("the kernel gives a smaller receive buffer than asked for; bursts may be "
-			 "lost: raise net.core.rmem_max or give CAP_NET_ADMIN",
+			 "lost: type what is below, or give CAP_NET_ADMIN",
 			 KV("listen", addr->text), KV_I("want_bytes", want),
-			 KV_I("got_bytes", got / 2));
+			 KV_I("got_bytes", got / 2), KV_S("type", command));
 }
 
 static void make_slots(struct udp *u)
@@ -95,6 +115,16 @@ static uint32_t socket_drops(int fd)
 
 /* Batches */
 
+static void move(struct udp *u, uint64_t *count, const char *reason, const char *why)
+{
+	if (!*count)
+		return;
+	input_count_dropped(u->syslog->input, reason, *count);
+	log_warn("datagrams were dropped", KV_S("error", why), KV("listen", u->addr.text),
+		 KV_I("datagrams", *count));
+	*count = 0;
+}
+
 static void count_losses(struct udp *u)
 {
 	uint32_t drops = socket_drops(u->io.fd), n = drops - u->kernel_drops;
@@ -106,12 +136,9 @@ static void count_losses(struct udp *u)
 			 "burst",
 			 KV("listen", u->addr.text), KV_I("datagrams", n));
 	}
-	if (u->no_credit) {
-		input_count_dropped(u->syslog->input, "no_credit", u->no_credit);
-		log_warn("datagrams were dropped: outputs do not keep up and memory is used up",
-			 KV("listen", u->addr.text), KV_I("datagrams", u->no_credit));
-		u->no_credit = 0;
-	}
+	move(u, &u->not_allowed, "not_allowed", "their address is not in `allow`");
+	move(u, &u->over_rate, "rate_per_peer", "the sender is over rate_per_peer");
+	move(u, &u->no_credit, "no_credit", "outputs do not keep up and memory is used up");
 }
 
 static void submit(struct udp *u)
@@ -125,7 +152,7 @@ static void submit(struct udp *u)
 		input_port_submit(u->port, TAKE(u->batch), u->batch_text);
 	}
 	u->batch_text = 0;
-	u->peer = STR_NONE;
+	u->sender.from = (struct syslog_peer){ 0 };
 }
 
 static void on_linger(struct timer *t)
@@ -147,42 +174,112 @@ static struct batch *batch_for(struct udp *u, size_t n)
 	return u->batch;
 }
 
-/* Text of the sender's address without port, in the batch; senders in a row share it. */
-static struct str peer_text(struct udp *u, const struct sockaddr_storage *addr)
+/* Senders */
+
+static bool is_same_address(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {
-	const struct sockaddr_in *in4 = (const struct sockaddr_in *)addr;
-	const struct sockaddr_in *last = (const struct sockaddr_in *)&u->peer_addr;
+	const struct sockaddr_in *a4 = (const struct sockaddr_in *)a;
+	const struct sockaddr_in *b4 = (const struct sockaddr_in *)b;
+
+	if (a->ss_family != b->ss_family)
+		return false;
+	if (a->ss_family == AF_INET)
+		return a4->sin_addr.s_addr == b4->sin_addr.s_addr;
+	return memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+		      &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr)) == 0;
+}
+
+/* Who sent datagram i: is it allowed, and which rate is it under? */
+static struct sender *sender_of(struct udp *u, size_t i)
+{
+	const struct syslog *s = u->syslog;
+	struct sender *sender = &u->sender;
+	struct cidr_addr key;
+
+	if (!u->is_inet || (sender->is_known && is_same_address(&sender->addr, &u->addrs[i])))
+		return sender;
+	key = cidr_addr_of(&u->addrs[i]);
+	*sender = (struct sender){
+		.is_known = true,
+		.is_allowed = peer_is_allowed(s->allow, s->conf->allow.n, &key),
+		.addr = u->addrs[i],
+	};
+	if (u->peers.per_second > 0 && sender->is_allowed)
+		sender->peer = peers_get(&u->peers, &key, u->now_ns);
+	return sender;
+}
+
+static struct str number(struct arena *a, unsigned n)
+{
+	return arena_printf(a, "%u", n);
+}
+
+static void take_credentials(struct udp *u, struct msghdr *msg)
+{
+	struct syslog_peer *from = &u->sender.from;
+	struct arena *a = &u->batch->arena;
+	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
+	struct ucred cred;
+
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_CREDENTIALS)
+		return;
+	memcpy(&cred, CMSG_DATA(c), sizeof(cred));
+	if (from->pid.n && memcmp(&cred, &u->sender.cred, sizeof(cred)) == 0)
+		return;
+	u->sender.cred = cred;
+	from->pid = number(a, (unsigned)cred.pid);
+	from->uid = number(a, cred.uid);
+	from->gid = number(a, cred.gid);
+}
+
+/* What is known of the sender, in the batch. */
+static const struct syslog_peer *from(struct udp *u, size_t i)
+{
+	struct sender *sender = &u->sender;
 	char text[NET_ADDR_TEXT];
 	size_t n;
 
-	if (u->peer.n && addr->ss_family == AF_INET && last->sin_family == AF_INET &&
-	    last->sin_addr.s_addr == in4->sin_addr.s_addr)
-		return u->peer;
-	if (u->peer.n && addr->ss_family != AF_INET &&
-	    memcmp(addr, &u->peer_addr, sizeof(*addr)) == 0)
-		return u->peer;
-	n = net_addr_text(addr, false, text);
-	u->peer = arena_dup(&u->batch->arena, str_make(text, n));
-	u->peer_addr = *addr;
-	return u->peer;
+	if (u->has_credentials)
+		take_credentials(u, &u->msgs[i].msg_hdr);
+	if (sender->from.address.n || !(u->syslog->conf->metadata & SYSLOG_META_ADDRESS))
+		return &sender->from;
+	if (!u->is_inet) {
+		sender->from.address = STR("unix");
+	} else {
+		n = net_addr_text(&sender->addr, false, text);
+		sender->from.address = arena_dup(&u->batch->arena, str_make(text, n));
+	}
+	return &sender->from;
 }
 
 static void take_datagram(struct udp *u, size_t i)
 {
 	size_t full = u->msgs[i].msg_len, max = u->syslog->max_message;
-	size_t n = full < max ? full : max;
+	struct str bytes = str_make(u->iovs[i].iov_base, full < max ? full : max);
 	struct frame frame = { .full_bytes = full, .is_cut = full > max };
+	const struct sender *sender = sender_of(u, i);
 
-	if (n > u->largest)
-		u->largest = n;
-	if (!batch_for(u, n)) {
+	if (bytes.n > u->largest)
+		u->largest = bytes.n;
+	if (!sender->is_allowed) {
+		u->not_allowed++;
+		return;
+	}
+	if (sender->peer && !peer_try(&u->peers, sender->peer, u->now_ns)) {
+		u->over_rate++;
+		return;
+	}
+	if (!batch_for(u, bytes.n)) {
 		u->no_credit++;
 		return;
 	}
-	frame.bytes = arena_dup(&u->batch->arena, str_make(u->iovs[i].iov_base, n));
-	u->batch_text += n;
-	syslog_scribe_add(&u->scribe, u->batch, &frame,
-			  u->is_inet ? peer_text(u, &u->addrs[i]) : STR("unix"));
+	if (!frame.is_cut) {
+		bytes = frame_datagram(bytes);
+		frame.full_bytes = bytes.n;
+	}
+	frame.bytes = arena_dup(&u->batch->arena, bytes);
+	u->batch_text += bytes.n;
+	syslog_scribe_add(&u->scribe, u->batch, &frame, from(u, i));
 }
 
 /* One call. Returns how many datagrams came. */
@@ -192,6 +289,8 @@ static unsigned receive(struct udp *u)
 
 	for (size_t i = 0; i < RECEIVE_MAX && u->is_inet; i++)
 		u->msgs[i].msg_hdr.msg_namelen = sizeof(u->addrs[i]);
+	for (size_t i = 0; i < RECEIVE_MAX && u->has_credentials; i++)
+		u->msgs[i].msg_hdr.msg_controllen = sizeof(u->controls[i]);
 	/* MSG_TRUNC: lengths are those of the datagrams, also where the slot was too short. */
 	n = os->recvmmsg(u->io.fd, u->msgs, RECEIVE_MAX, MSG_DONTWAIT | MSG_TRUNC, NULL);
 	if (n < 0) {
@@ -200,6 +299,8 @@ static unsigned receive(struct udp *u)
 		return 0;
 	}
 	syslog_scribe_now(&u->scribe);
+	if (u->peers.per_second > 0)
+		u->now_ns = clock_mono_ns();
 	for (size_t i = 0; i < (size_t)n; i++)
 		take_datagram(u, i);
 	return (unsigned)n;
@@ -233,10 +334,15 @@ static void on_readable(struct io *io, uint32_t events)
 void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t index)
 {
 	struct udp *u = mem_zalloc(sizeof(*u));
+	int on = 1;
 
 	u->syslog = s;
 	u->addr = *addr;
-	u->is_inet = addr->scheme == CONF_UDP;
+	u->is_inet = !net_is_unix(fd);
+	u->sender.is_allowed = !u->is_inet;
+	peers_init(&u->peers, u->is_inet ? s->conf->peer_rate : 0);
+	u->has_credentials = !u->is_inet && s->conf->metadata & SYSLOG_META_CREDENTIALS &&
+			     setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0;
 	u->want = SYSLOG_READ_MIN;
 	u->next = s->udp;
 	s->udp = u;
@@ -250,6 +356,8 @@ void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t in
 	if (!u->is_inet)
 		for (size_t i = 0; i < RECEIVE_MAX; i++)
 			u->msgs[i].msg_hdr.msg_name = NULL;
+	for (size_t i = 0; i < RECEIVE_MAX && u->has_credentials; i++)
+		u->msgs[i].msg_hdr.msg_control = u->controls[i].bytes;
 	u->port = input_port_new(s->input, &u->source);
 	syslog_scribe_init(&u->scribe, s);
 	/* So that what is watched is there before the first loss. */
@@ -297,6 +405,7 @@ void udp_close(struct syslog *s)
 		loop_free(u->loop);
 		input_port_free(u->port);
 		source_fini(&u->source);
+		peers_fini(&u->peers);
 		munmap(u->slots, u->slots_bytes);
 		mem_free(u);
 	}

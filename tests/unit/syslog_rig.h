@@ -58,7 +58,7 @@ static inline void show(struct buf *out, const struct batch *b, const struct rec
 		if (!str_is(name, "peer"))
 			buf_printf(out, "%.*s=%.*s,", STR_ARG(name), STR_ARG(value));
 		else if (!str_is(value, "127.0.0.1") && !str_is(value, "unix"))
-			buf_c(out, "wrong peer,");
+			buf_printf(out, "peer=%.*s,", STR_ARG(value));
 	}
 	buf_c(out, "}");
 	if (r->flags & REC_CUT)
@@ -199,6 +199,11 @@ static inline struct rig *rig_new(const char *name, int64_t budget_bytes)
 					.max_message = 4096,
 					.timezone = STR("UTC"),
 					.idle_timeout_ns = 3600 * NS_PER_S,
+					.message_timeout_ns = 3600 * NS_PER_S,
+					.handshake_timeout_ns = 3600 * NS_PER_S,
+					.socket_mode = STR("0666"),
+					.metadata = SYSLOG_META_ADDRESS,
+					.threads = 1,
 					.max_connections = 100,
 					.receive_buffer = 1 << 20 };
 	return g;
