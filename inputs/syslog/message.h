@@ -6,6 +6,7 @@
 
 #include "inputs/syslog/stamp.h"
 #include "lib/str.h"
+#include "lib/tz.h"
 
 enum syslog_format {
 	SYSLOG_RAW,  /* no header found: msg is all there is (behind a valid PRI, if any) */
@@ -23,12 +24,14 @@ enum syslog_flag {
 	SYSLOG_BAD_SD = 1 << 4,     /* STRUCTURED-DATA missing or broken; stays in msg */
 	SYSLOG_NO_SYNC = 1 << 5,    /* Cisco '*' or '.': the sender's clock is not set */
 	SYSLOG_BOM = 1 << 6,        /* msg began with a UTF-8 byte order mark, removed */
-	SYSLOG_FLAGS = 7,           /* number of flags */
+	SYSLOG_ODD_HEADER = 1 << 7, /* the fields do not tell all of it: syslog_header_text() */
+	SYSLOG_FLAGS = 8,           /* number of flags */
 };
 
 #define SYSLOG_UNPARSED (SYSLOG_NO_PRI | SYSLOG_BAD_PRI | SYSLOG_BAD_HEADER)
 
-/* Slices borrow from the input of syslog_parse(). An absent or nil ("-") field has n == 0. */
+/* Slices borrow from the input of syslog_parse(). An absent or nil ("-") field has n == 0. msg is the
+ * tail of raw; a field may lie in msg when it is the text that tells it. */
 struct syslog_msg {
 	uint8_t format;   /* enum syslog_format */
 	uint8_t facility; /* 0..23; 1 (user) without a PRI */
@@ -40,7 +43,7 @@ struct syslog_msg {
 	struct str hostname;  /* without brackets around an address */
 	struct str appname;   /* RFC 3164: the tag without pid and colon */
 	struct str procid;    /* RFC 3164: what the tag has in brackets */
-	struct str msgid;     /* RFC 5424 only */
+	struct str msgid;     /* RFC 5424; of others what numbers or names the event */
 	struct str sd;        /* RFC 5424: "[..][..]" as sent; see syslog_sd_next() */
 	struct str seq;       /* Cisco: sequence number before the time */
 	struct str time_text; /* the time as sent */
@@ -49,7 +52,9 @@ struct syslog_msg {
 
 /* Settings and caches; one per thread (or source), no memory of its own. */
 struct syslog_parser {
-	int32_t utc_offset_s; /* zone of times that carry none: local = UTC + offset */
+	const struct tz *tz;  /* zone of times that carry none, or NULL: just the offset */
+	struct tz_span span;  /* zeroed when tz changes */
+	int32_t utc_offset_s; /* its offset now: local = UTC + offset */
 	struct stamp_cache stamps;
 };
 
@@ -60,6 +65,10 @@ void syslog_parser_init(struct syslog_parser *p, int32_t utc_offset_s);
  * without a year: the year that lies nearest. */
 void syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns,
 		  struct syslog_msg *ret);
+
+/* What stands in front of msg, as sent. Host, tag and text can be rebuilt from the fields, but for
+ * the bytes that separate them, unless SYSLOG_ODD_HEADER is set: then this has the rest. */
+struct str syslog_header_text(const struct syslog_msg *m);
 
 /* Keywords as in syslog.conf(5) and RFC 5424 tables 1 and 2: "emerg".."debug", "kern".."local7".
  * Out of range gives the empty str. */

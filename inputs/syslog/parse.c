@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The PRI and the choice of grammar, per message; keywords. */
 #include "inputs/syslog/header.h"
+#include "lib/check.h"
 
 #define PRI_MAX 191
 #define PRI_DEFAULT 13 /* user.notice, RFC 3164 section 4.3.3 */
@@ -24,6 +25,15 @@ static size_t pri(struct str s, unsigned *ret)
 	return n + 1;
 }
 
+/* "<999>", "<>", "<-1>": what was meant as a PRI. */
+static size_t wrong_pri(struct str s)
+{
+	size_t n = word_at(s, 1) == '-' ? 2 : 1;
+
+	n += word_digits(str_skip(s, n));
+	return word_at(s, n) == '>' ? n + 1 : 0;
+}
+
 /* LF, CR and NUL are ends of message that the framing or the sender left. */
 static struct str trim_end(struct str s)
 {
@@ -37,7 +47,8 @@ static void start(struct syslog_msg *m, struct str raw)
 	*m = (struct syslog_msg){ .format = SYSLOG_RAW, .time_ns = STAMP_NONE_NS, .raw = raw };
 }
 
-static void forget_header(struct syslog_msg *m)
+/* Forgets what was read behind the PRI. */
+static void restart(struct syslog_msg *m, uint32_t flags)
 {
 	struct syslog_msg old = *m;
 
@@ -45,13 +56,106 @@ static void forget_header(struct syslog_msg *m)
 	m->facility = old.facility;
 	m->severity = old.severity;
 	m->has_pri = old.has_pri;
-	m->flags = SYSLOG_BAD_HEADER;
+	m->flags = flags;
+}
+
+/* A number and a space: its length. RFC 5424 has only seen version 1. */
+static size_t version(struct str s)
+{
+	size_t n = word_digits(s);
+
+	return n >= 1 && n <= 3 && word_at(s, n) == ' ' ? n + 1 : 0;
+}
+
+static bool is_iso(struct str s)
+{
+	return s.n > 19 && s.p[4] == '-' && s.p[7] == '-' && word_digits(s) == 4;
+}
+
+/* "<PRI>1 " without the rest of an RFC 5424 header: read it as anything else. A time of another kind
+ * behind the version is somebody's habit (Cisco Meraki), RFC 5424's own says the header is broken. */
+static void read_broken(struct syslog_parser *p, struct str s, size_t n, int64_t now_ns,
+			struct syslog_msg *m)
+{
+	uint32_t flags = m->flags & SYSLOG_UNPARSED;
+	struct str behind = str_skip(s, n);
+
+	restart(m, flags | SYSLOG_ODD_HEADER);
+	if (syslog_header_3164(p, behind, now_ns, m) && m->time_text.n) {
+		m->flags |= is_iso(behind) ? (uint32_t)SYSLOG_BAD_HEADER : 0;
+		return;
+	}
+	restart(m, flags | (s.p[0] == '1' ? (uint32_t)SYSLOG_BAD_HEADER : 0));
+	syslog_header_3164(p, s, now_ns, m);
+}
+
+/* Behind the PRI. */
+static void read_header(struct syslog_parser *p, struct str s, int64_t now_ns, struct syslog_msg *m)
+{
+	size_t n = s.n >= 2 && (unsigned char)(s.p[0] - '0') < 10 ? version(s) : 0;
+	bool is_one = n == 2 && s.p[0] == '1';
+
+	if (n && ((is_one && m->has_pri) || is_iso(str_skip(s, n)))) {
+		if (syslog_header_5424(p, str_skip(s, n), m)) {
+			m->flags |= is_one ? 0 : (uint32_t)SYSLOG_ODD_HEADER;
+			return;
+		}
+		read_broken(p, s, n, now_ns, m);
+	} else {
+		syslog_header_3164(p, s, now_ns, m);
+	}
+}
+
+/* A PRI that is none: when a header follows, it is read, else all is text. */
+static void read_wrong_pri(struct syslog_parser *p, struct str s, int64_t now_ns,
+			   struct syslog_msg *m)
+{
+	size_t n = wrong_pri(s);
+
+	m->flags |= SYSLOG_BAD_PRI;
+	if (n) {
+		read_header(p, str_skip(s, n), now_ns, m);
+		m->flags |= SYSLOG_ODD_HEADER;
+		if (m->time_text.n && m->format != SYSLOG_RAW)
+			return;
+	}
+	restart(m, SYSLOG_BAD_PRI);
+	m->msg = s;
+}
+
+/* Whether the fields tell all of the header: between them is nothing but what separates them. */
+static bool is_told(const struct syslog_msg *m, const char *behind_pri)
+{
+	const struct str parts[] = { m->seq,    m->hostname, m->time_text, m->appname,
+				     m->procid, m->msgid,    m->sd };
+	const char *p = behind_pri, *end = m->msg.p;
+
+	while (p < end) {
+		const char *from = p;
+
+		for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+			if (parts[i].n && p >= parts[i].p && p < parts[i].p + parts[i].n)
+				p = parts[i].p + parts[i].n;
+		if (p != from)
+			continue;
+		if (p == behind_pri && *p == '1' && !(m->flags & SYSLOG_UNPARSED)) {
+			p++; /* a version that RFC 5424 would have */
+			continue;
+		}
+		if (*p != ' ' && *p != ':' && *p != '[' && *p != ']' &&
+		    !(m->flags & SYSLOG_NO_SYNC && (*p == '*' || *p == '.')) &&
+		    !(m->flags & SYSLOG_BOM && (unsigned char)*p > 0x7f))
+			return false;
+		p++;
+	}
+	return true;
 }
 
 void syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns, struct syslog_msg *ret)
 {
 	struct str s = trim_end(input);
 	unsigned value = PRI_DEFAULT;
+	bool is_padded;
 	size_t n = 0;
 
 	start(ret, s);
@@ -63,20 +167,49 @@ void syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns, str
 	}
 	ret->facility = (uint8_t)(value >> 3);
 	ret->severity = (uint8_t)(value & 7);
-	if (!ret->has_pri && s.n && s.p[0] == '<') {
-		ret->flags |= SYSLOG_BAD_PRI;
-		ret->msg = s;
+	is_padded = n > 3 && s.p[1] == '0'; /* "<013>" */
+	if (ret->has_pri) {
+		read_header(p, str_skip(s, n), now_ns, ret);
+	} else if (s.n && s.p[0] == '<') {
+		read_wrong_pri(p, s, now_ns, ret);
+	} else {
+		ret->flags |= SYSLOG_NO_PRI;
+		read_header(p, s, now_ns, ret);
+	}
+	if (is_padded)
+		ret->flags |= SYSLOG_ODD_HEADER;
+	else if (__builtin_expect(ret->flags & SYSLOG_ODD_HEADER, 0) && is_told(ret, s.p + n))
+		ret->flags &= ~(uint32_t)SYSLOG_ODD_HEADER;
+}
+
+struct str syslog_header_text(const struct syslog_msg *m)
+{
+	return str_make(m->raw.p, (size_t)(m->msg.p - m->raw.p));
+}
+
+void syslog_take_time(struct syslog_parser *p, const struct stamp *stamp, enum stamp_result got,
+		      struct str text, struct syslog_msg *ret)
+{
+	int64_t wall_s;
+	int32_t offset_s;
+
+	ret->time_text = text;
+	ret->time_ns = stamp->ns;
+	if (got == STAMP_BAD) {
+		ret->flags |= SYSLOG_BAD_TIME;
 		return;
 	}
-	if (!ret->has_pri)
-		ret->flags |= SYSLOG_NO_PRI;
-	s = str_skip(s, n);
-	if (ret->has_pri && s.n >= 2 && s.p[0] == '1' && s.p[1] == ' ') {
-		if (syslog_header_5424(p, str_skip(s, 2), ret))
+	if (!p->tz || (stamp->has_zone && !stamp->zone_name.n))
+		return;
+	/* The parser has taken one offset for all times; they may be on the other side of a change
+	 * to summer time, or name the zone in its own words. */
+	wall_s = stamp->ns / 1000000000 + stamp->offset_s;
+	if (!stamp->zone_name.n || !tz_offset_of(p->tz, stamp->zone_name, wall_s, &offset_s)) {
+		if (stamp->has_zone)
 			return;
-		forget_header(ret); /* and read it as anything else */
+		offset_s = (int32_t)(wall_s - tz_from_wall(p->tz, &p->span, wall_s));
 	}
-	syslog_header_3164(p, s, now_ns, ret);
+	ret->time_ns += (int64_t)(stamp->offset_s - offset_s) * 1000000000;
 }
 
 struct str syslog_severity_name(unsigned severity)
@@ -127,6 +260,8 @@ struct str syslog_flag_name(uint32_t flag)
 		return STR("no_sync");
 	case SYSLOG_BOM:
 		return STR("bom");
+	case SYSLOG_ODD_HEADER:
+		return STR("odd_header");
 	default:
 		return STR_NONE;
 	}

@@ -1,249 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RFC 3164 and its relatives: an optional time in one of many forms, an optional host, an optional
- * tag. Each part is taken only when it is beyond doubt; what is left is MSG, so a wrong guess can
- * cost a field but never text. */
+ * tag. Each part is cut off only when it is beyond doubt; what is left is MSG, so a wrong guess can
+ * cost a field but never text. What is not `time host tag[pid]: ` marks the header as odd: parse.c
+ * then looks whether the fields still tell all of it. */
 #include "inputs/syslog/header.h"
-
-#define HOST_MAX 255
-#define TAG_MAX 128
-#define PID_MAX 128
-
-enum { HOST = 1, TAG = 2, ADDRESS = 4 };
-
-/* Which bytes a word may consist of. HOST is what rsyslog takes for a host name plus '@', '/' and
- * '_'; TAG leaves out what starts JSON, quotes and key=value text. Above ASCII: never. */
-static const uint8_t classes[256] = {
-	['a' ... 'f'] = HOST | TAG | ADDRESS,
-	['A' ... 'F'] = HOST | TAG | ADDRESS,
-	['g' ... 'z'] = HOST | TAG,
-	['G' ... 'Z'] = HOST | TAG,
-	['0' ... '9'] = HOST | TAG | ADDRESS,
-	['.'] = HOST | TAG | ADDRESS,
-	['-'] = HOST | TAG,
-	['_'] = HOST | TAG,
-	['@'] = HOST | TAG,
-	['/'] = HOST | TAG,
-	[':'] = ADDRESS,
-	['%'] = TAG | ADDRESS,
-	['#'] = TAG,
-	['('] = TAG,
-	[')'] = TAG,
-	['+'] = TAG,
-	['*'] = TAG,
-	['~'] = TAG,
-	['!'] = TAG,
-	['$'] = TAG,
-	['&'] = TAG,
-	['|'] = TAG,
-};
-
-static size_t span(struct str s, unsigned class)
-{
-	size_t n = 0;
-
-	while (n < s.n && (classes[(unsigned char)s.p[n]] & class))
-		n++;
-	return n;
-}
-
-static bool is_digit(char c)
-{
-	return (unsigned char)(c - '0') < 10;
-}
-
-static char at(struct str s, size_t i)
-{
-	return i < s.n ? s.p[i] : '\0';
-}
-
-/* Address with at least two colons, optionally with a zone: "fe80::1%eth0". */
-static bool is_ipv6(struct str word)
-{
-	size_t n = span(word, ADDRESS), colons = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		if (word.p[i] == '%')
-			return i > 2 && colons >= 2;
-		colons += word.p[i] == ':';
-	}
-	return n == word.n && colons >= 2 && word.p[n - 1] != '.' &&
-	       (word.p[n - 1] != ':' || word.p[n - 2] == ':');
-}
-
-/* "name ", "10.1.2.3 ", "2001:db8::1 ", "[10.1.2.3] ": the host and how far it reaches; 0 when
- * the first word is something else. */
-static size_t host_word(struct str s, struct str *ret)
-{
-	size_t n = span(s, HOST);
-	struct str word;
-
-	if (n && at(s, n) == ' ') {
-		if (n > HOST_MAX || s.p[n - 1] == '/' || s.p[n - 1] == '@' || s.p[0] == '@')
-			return 0;
-		*ret = str_sub(s, 0, n);
-		return n;
-	}
-	if (at(s, n) != ':' && at(s, 0) != '[' && at(s, n) != '%')
-		return 0;
-	n = str_chr(str_sub(s, 0, HOST_MAX + 1), ' ');
-	if (n > HOST_MAX || n == s.n)
-		return 0;
-	word = str_sub(s, 0, n);
-	if (n > 2 && word.p[0] == '[' && word.p[n - 1] == ']')
-		word = str_sub(word, 1, n - 1);
-	if (!is_ipv6(word) && (word.n == n || span(word, HOST) != word.n))
-		return 0;
-	*ret = word;
-	return n;
-}
-
-/* "tag: ", "tag[pid]: ", "tag[pid] ", "tag[pid]:text": sets appname and procid and returns how
- * far it reaches, with one space; 0 when there is no tag. */
-static size_t tag_word(struct str s, struct syslog_msg *m)
-{
-	size_t n = span(s, TAG), close;
-	struct str pid = STR_NONE;
-	size_t tag = n;
-
-	if (!n || n > TAG_MAX)
-		return 0;
-	if (at(s, n) == '[') {
-		for (close = n + 1; close < s.n && s.p[close] > ' ' && s.p[close] != ']';)
-			close++;
-		if (at(s, close) != ']' || close == n + 1 || close - n > PID_MAX)
-			return 0;
-		pid = str_sub(s, n + 1, close);
-		n = close + 1;
-		if (at(s, n) == ':')
-			n++;
-		else if (n < s.n && s.p[n] != ' ')
-			return 0;
-	} else if (at(s, n) == ':' && (n + 1 == s.n || s.p[n + 1] == ' ')) {
-		n++;
-	} else {
-		return 0;
-	}
-	m->appname = str_sub(s, 0, tag);
-	m->procid = pid;
-	return n < s.n && s.p[n] == ' ' ? n + 1 : n;
-}
-
-/* "%FAC-SEV-MNEMONIC: " or "%FAC-SLOT-SEV-MNEMONIC: ": what Cisco devices have for a tag. */
-static bool is_cisco_tag(struct str s)
-{
-	size_t n = 1, dashes = 0;
-
-	if (at(s, 0) != '%')
-		return false;
-	for (; n < s.n && n < TAG_MAX && (span(str_sub(s, n, n + 1), TAG)); n++)
-		dashes += s.p[n] == '-';
-	return dashes >= 2 && at(s, n) == ':';
-}
-
-static enum stamp_result any_time(struct syslog_parser *p, struct str s, int64_t now_ns,
-				  struct stamp *ret)
-{
-	enum stamp_result got;
-	char after;
-
-	if (is_digit(at(s, 0)) && at(s, 4) == '-')
-		got = stamp_iso(&p->stamps, s, p->utc_offset_s, ret);
-	else
-		got = stamp_bsd(&p->stamps, s, now_ns, p->utc_offset_s, ret);
-	if (got == STAMP_NONE)
-		return got;
-	after = at(s, ret->used);
-	return ret->used == s.n || after == ' ' || after == ':' ? got : STAMP_NONE;
-}
-
-/* " CET" before ": %": a zone by a name that only its owner knows. Without the percent sign it is
- * the tag of a message without a host. */
-static size_t zone_word(struct str s)
-{
-	size_t n = 1;
-
-	if (at(s, 0) != ' ')
-		return 0;
-	while (n < s.n && n <= 6 && s.p[n] >= 'A' && s.p[n] <= 'Z')
-		n++;
-	return n > 1 && at(s, n) == ':' && at(s, n + 1) == ' ' && at(s, n + 2) == '%' ? n : 0;
-}
-
-/* Digits and ": ". */
-static size_t cisco_seq(struct str s, size_t from)
-{
-	size_t n = from;
-
-	while (n < s.n && n - from < 10 && is_digit(s.p[n]))
-		n++;
-	return n > from && at(s, n) == ':' && at(s, n + 1) == ' ' ? n + 2 : 0;
-}
-
-/* Time with what Cisco IOS puts before and behind it:
- * "000123: host: *Mar  1 18:48:50.483 CET: %SYS-5-CONFIG_I: text". Returns how far it reaches, 0
- * when there is no time. With a colon behind the time there is no host. */
-static size_t cisco_time(struct syslog_parser *p, struct str s, int64_t now_ns,
-			 struct syslog_msg *m, bool *ret_colon)
-{
-	size_t from = 0, next = cisco_seq(s, 0);
-	struct str seq = STR_NONE, host = STR_NONE;
-	uint32_t flags = 0;
-	struct stamp stamp;
-	enum stamp_result got;
-
-	if (next) {
-		from = next;
-		next = cisco_seq(s, from); /* message counter and service sequence number */
-		from = next ? next : from;
-		seq = str_sub(s, 0, from - 2);
-	} else if (at(s, 0) == ':' && at(s, 1) == ' ') { /* NX-OS */
-		from = 2;
-	}
-	next = from + span(str_skip(s, from), HOST);
-	if (seq.n && next > from && next - from <= HOST_MAX && at(s, next) == ':' &&
-	    at(s, next + 1) == ' ') { /* logging origin-id */
-		host = str_sub(s, from, next);
-		from = next + 2;
-	}
-	if (at(s, from) == '*' || at(s, from) == '.') {
-		flags = SYSLOG_NO_SYNC;
-		from++;
-	}
-	got = any_time(p, str_skip(s, from), now_ns, &stamp);
-	if (got == STAMP_NONE)
-		return 0;
-	m->seq = seq;
-	m->hostname = host;
-	m->flags |= flags | (got == STAMP_BAD ? (uint32_t)SYSLOG_BAD_TIME : 0);
-	m->time_ns = stamp.ns;
-	next = from + stamp.used;
-	next += zone_word(str_skip(s, next));
-	m->time_text = str_sub(s, from, next);
-	*ret_colon = at(s, next) == ':';
-	return next + (*ret_colon ? 1 : 0);
-}
-
-/* A sequence number, a mark, or a time that is followed by more than a space. */
-static bool may_be_cisco(struct str s, enum stamp_result time)
-{
-	return time != STAMP_NONE || is_digit(s.p[0]) || s.p[0] == '*' || s.p[0] == '.' ||
-	       s.p[0] == ':';
-}
-
-/* AIX: "Message forwarded from HOST: tag: text". */
-static size_t forwarded_host(struct str s, struct str *ret)
-{
-	static const struct str lead = { "Message forwarded from ", 23 };
-	size_t n;
-
-	if (at(s, 0) != 'M' || !str_starts(s, lead))
-		return 0;
-	n = span(str_skip(s, lead.n), HOST);
-	if (!n || n > HOST_MAX || at(s, lead.n + n) != ':')
-		return 0;
-	*ret = str_sub(s, lead.n, lead.n + n);
-	return lead.n + n + 1;
-}
 
 static struct str skip_spaces(struct str s)
 {
@@ -252,59 +12,309 @@ static struct str skip_spaces(struct str s)
 	return s;
 }
 
-/* Behind the time: host and tag. */
-static struct str host_and_tag(struct str s, bool is_cisco, struct syslog_msg *m)
+/* AIX: "Message forwarded from HOST: tag: text", or just "From HOST: ". */
+static size_t forwarded_host(struct str s, struct str *ret)
 {
-	size_t n = 0;
+	size_t lead = str_starts(s, STR("Message forwarded from ")) ? 23
+		      : str_starts(s, STR("From "))                 ? 5
+								    : 0;
+	size_t n;
 
-	if (!is_cisco) {
-		n = forwarded_host(s, &m->hostname);
-		if (!n)
-			n = host_word(s, &m->hostname);
-		if (n) {
-			s = str_skip(s, n + (at(s, n) == ' ' ? 1 : 0));
-			if (at(s, 0) == ':' && at(s, 1) == ' ' && at(s, 2) == '%')
-				s = str_skip(s, 2); /* ASA: "host : %ASA-6-.." */
-		}
-	}
-	return str_skip(s, tag_word(s, m));
+	if (!lead)
+		return 0;
+	n = word_span(str_skip(s, lead), WORD_HOST | WORD_ADDRESS);
+	if (n > 1 && s.p[lead + n - 1] == ':')
+		n--;
+	if (!n || n > HOST_MAX || word_at(s, lead + n) != ':')
+		return 0;
+	*ret = str_sub(s, lead, lead + n);
+	return lead + n + 1;
 }
 
-bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns,
-			struct syslog_msg *ret)
+/* "last message repeated 3 times" of a sender that puts no host in front. */
+static bool is_repeat(struct str s)
+{
+	if (word_at(s, 0) != 'l' && word_at(s, 0) != 'm' && word_at(s, 0) != '-')
+		return false;
+	return str_starts(s, STR("last message ")) || str_starts(s, STR("message repeated ")) ||
+	       str_starts(s, STR("--- last message ")) || str_starts(s, STR("-- "));
+}
+
+static bool sure_tag(struct str s)
+{
+	struct tag tag;
+
+	return word_tag(s, &tag) && tag.used;
+}
+
+/* "10.1.2.3: text", "fw1: %ASA-6-302013: text", "U7PG2,788a,v4.0: hostapd: text", "n1: n1: text": the
+ * word in front of the colon is a host when it is an address, or when the real tag follows. */
+static size_t colon_host(struct str s, struct str *ret)
+{
+	size_t n = word_span(s, WORD_HOST | WORD_ADDRESS), tag = word_span(s, WORD_TAG);
+	struct str word, behind;
+
+	n = tag > n ? tag + 1 : n;
+	if (n < 2 || n > HOST_MAX || word_at(s, n - 1) != ':' || word_at(s, n) != ' ')
+		return 0;
+	word = str_sub(s, 0, n - 1);
+	behind = str_skip(s, n + 1);
+	if (!word_is_address(word) && !word_is_mnemonic(behind) &&
+	    !(str_chr(word, ',') < word.n && sure_tag(behind)) &&
+	    !(str_starts(behind, word) && word_at(behind, word.n) == ':'))
+		return 0;
+	*ret = word;
+	return n + 1;
+}
+
+/* WatchGuard: "80AB00000". */
+static bool is_serial(struct str word)
+{
+	bool has_digit = false;
+
+	for (size_t i = 0; i < word.n; i++) {
+		if (!word_is_digit(word.p[i]) && (word.p[i] < 'A' || word.p[i] > 'F'))
+			return false;
+		has_digit |= word_is_digit(word.p[i]);
+	}
+	return word.n >= 8 && has_digit;
+}
+
+/* Between host and tag: F5's level, AIX's "auth|security:info", ProCurve's event number, a serial
+ * number, a second address. How long it is, with the space; 0 when no tag follows. */
+static size_t before_tag(struct str s, struct syslog_msg *m, bool *ret_is_told)
+{
+	struct str word = str_sub(s, 0, str_chr(str_sub(s, 0, HOST_MAX), ' '));
+	struct str behind = str_skip(s, word.n + 1);
+	unsigned severity;
+	size_t n = 0;
+
+	if (str_is(word, "%$")) { /* NX-OS: "%$ VDC-1 %$ %FAC-SEV-MNEMONIC: " */
+		n = str_find(behind, STR(" %$ "));
+		return n < HOST_MAX && word_is_mnemonic(str_skip(behind, n + 4)) ? n + 7 : 0;
+	}
+	while (n < word.n && (word_is_digit(word.p[n]) || word.p[n] == '|' ||
+			      (word.p[n] >= 'a' && word.p[n] <= 'z')))
+		n++;
+	if (word.n < 3 || !behind.n || !sure_tag(behind))
+		return 0;
+	if (n == word.n && word_level(word, &severity) == n) {
+		/* What the PRI says, too, needs not be kept. */
+		*ret_is_told = m->has_pri && str_eq(word, syslog_severity_name(m->severity));
+		return n + 1;
+	}
+	if (word_at(word, n) == ':' &&
+	    n + 1 + word_level(str_skip(word, n + 1), &severity) == word.n)
+		return word.n + 1;
+	if (word.n == 5 && word.p[0] == '0' && word_digits(word) == 5) {
+		m->msgid = word;
+		return word.n + 1;
+	}
+	return word_is_address(word) || is_serial(word) ? word.n + 1 : 0;
+}
+
+/* A relay has put its own time and host in front of a Cisco device's message. */
+static struct str relayed_cisco(struct syslog_parser *p, struct str s, int64_t now_ns,
+				struct syslog_msg *m)
+{
+	struct syslog_msg inner = *m;
+	bool has_host;
+	size_t n;
+
+	n = syslog_cisco(p, s, now_ns, &inner, &has_host);
+	if (!n || !word_is_mnemonic(str_skip(s, n)))
+		return s;
+	if ((inner.flags & (SYSLOG_NO_SYNC | SYSLOG_BAD_TIME)) || inner.time_ns == STAMP_NONE_NS) {
+		inner.time_ns = m->time_ns;
+		inner.time_text = m->time_text;
+		inner.flags =
+			(inner.flags & ~(uint32_t)SYSLOG_BAD_TIME) | (m->flags & SYSLOG_BAD_TIME);
+	}
+	inner.flags |= SYSLOG_ODD_HEADER;
+	*m = inner;
+	return str_skip(s, n);
+}
+
+/* A relay has put its own time and host in front of a whole message: "Jan 14 22:14:15 host tag: ", or
+ * "1 1386337316.2 host " of Cisco Meraki. */
+static struct str relayed(struct syslog_parser *p, struct str s, int64_t now_ns,
+			  struct syslog_msg *m)
+{
+	struct stamp stamp;
+	struct str host, rest;
+	unsigned severity;
+	size_t n;
+	size_t version = str_starts(s, STR("1 ")) ? 2 : 0;
+	struct str time = str_skip(s, version);
+
+	if (stamp_any(&p->stamps, time, now_ns, p->utc_offset_s, &stamp) != STAMP_OK ||
+	    word_at(time, stamp.used) != ' ')
+		return s;
+	rest = skip_spaces(str_skip(time, stamp.used));
+	n = colon_host(rest, &host);
+	if (!n)
+		n = word_host(rest, &host);
+	rest = skip_spaces(str_skip(rest, n));
+	if (word_at(rest, 0) == ':' && word_is_mnemonic(str_skip(rest, 2)))
+		rest = str_skip(rest, 2);
+	if (!n || word_level(host, &severity) == host.n || (!version && !sure_tag(rest)))
+		return s;
+	m->hostname = host;
+	m->flags = (m->flags & ~(uint32_t)SYSLOG_BAD_TIME) | SYSLOG_ODD_HEADER;
+	syslog_take_time(p, &stamp, STAMP_OK, str_sub(time, 0, stamp.used), m);
+	return rest;
+}
+
+/* What may stand between host and tag, from the one byte that tells. */
+static struct str behind_host(struct syslog_parser *p, struct str s, int64_t now_ns,
+			      struct syslog_msg *m)
+{
+	char c = word_at(s, 0);
+
+	if ((c >= 'A' && c <= 'Z' && word_at(s, 3) == ' ') || word_at(s, 10) == 'T' ||
+	    (c == '1' && word_at(s, 1) == ' ' && word_digits(str_skip(s, 2)) == 10))
+		return relayed(p, s, now_ns, m);
+	if (word_is_digit(c) || c == ':' || c == '*' || c == '.')
+		return relayed_cisco(p, s, now_ns, m);
+	return s;
+}
+
+static bool take_tag(struct str *s, struct syslog_msg *m)
+{
+	struct tag tag;
+
+	if (!word_tag(*s, &tag))
+		return false;
+	m->appname = tag.name;
+	m->procid = tag.pid;
+	*s = str_skip(*s, tag.used);
+	if (tag.is_odd)
+		m->flags |= SYSLOG_ODD_HEADER;
+	return tag.used > 0;
+}
+
+/* Behind the time: host and tag. */
+static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t now_ns,
+			       struct syslog_msg *m)
+{
+	bool is_told = false;
+	struct str from;
+	size_t n;
+
+	if (is_repeat(s))
+		return s;
+	if (word_at(s, 0) == ' ') {
+		s = skip_spaces(s);
+		m->flags |= SYSLOG_ODD_HEADER;
+	}
+	n = forwarded_host(s, &m->hostname);
+	if (n || (n = colon_host(s, &m->hostname)))
+		m->flags |= SYSLOG_ODD_HEADER;
+	else
+		n = word_host(s, &m->hostname);
+	if (n) {
+		s = str_skip(s, n + (word_at(s, n) == ' ' ? 1 : 0));
+		s = behind_host(p, s, now_ns, m);
+		if ((n = forwarded_host(s, &m->hostname))) {
+			s = str_skip(s, n + (word_at(s, n) == ' ' ? 1 : 0));
+			m->flags |= SYSLOG_ODD_HEADER;
+		}
+	}
+	from = s;
+	if (take_tag(&s, m))
+		return s;
+	/* Not at once: then more than a space stands between host and tag. */
+	s = skip_spaces(s);
+	n = before_tag(s, m, &is_told);
+	if (n || s.p != from.p) {
+		s = str_skip(s, n);
+		m->appname = m->procid = STR_NONE;
+		if (take_tag(&s, m)) {
+			m->flags |= is_told ? 0 : (uint32_t)SYSLOG_ODD_HEADER;
+			return s;
+		}
+	}
+	return from;
+}
+
+/* Old PIX firewalls put a colon behind the time and a host all the same: it must have a tag. */
+static void take_host_and_tag(struct str *s, struct syslog_msg *m)
+{
+	struct str host, rest;
+	size_t n = word_host(*s, &host);
+
+	rest = skip_spaces(str_skip(*s, n));
+	if (!n || !take_tag(&rest, m))
+		return;
+	m->hostname = host;
+	*s = rest;
+}
+
+/* RFC 5424 without a version behind the PRI; looked for when there is no tag. */
+static bool without_version(struct syslog_parser *p, struct str s, struct syslog_msg *m)
+{
+	struct syslog_msg try = *m;
+
+	if (!syslog_header_5424(p, s, &try) || (try.flags & SYSLOG_BAD_SD) ||
+	    (!try.sd.n && try.procid.n && word_digits(try.procid) != try.procid.n))
+		return false;
+	try.flags |= SYSLOG_ODD_HEADER;
+	*m = try;
+	return true;
+}
+
+/* Without a time: a tag that cannot be ordinary text. */
+static bool lone_tag(struct str *s, struct syslog_msg *m)
+{
+	struct tag tag;
+	unsigned severity;
+
+	if (word_is_mnemonic(*s))
+		return take_tag(s, m);
+	if (!word_tag(*s, &tag) || !tag.used || word_digits(tag.name) == tag.name.n)
+		return false;
+	if (!tag.pid.n && (!m->has_pri || word_level(tag.name, &severity) == tag.name.n))
+		return false;
+	return take_tag(s, m);
+}
+
+bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns, struct syslog_msg *m)
 {
 	struct str rest = skip_spaces(s);
 	struct stamp stamp;
 	enum stamp_result got;
-	bool is_cisco = false, is_header = true;
+	bool is_header = true, has_host = false;
 	size_t n;
 
-	ret->msg = s;
-	ret->time_ns = STAMP_NONE_NS;
-	if (!rest.n || rest.p[0] == '{' || rest.p[0] == '[')
+	m->msg = s;
+	m->time_ns = STAMP_NONE_NS;
+	if (!rest.n || rest.p[0] == '{')
 		return false;
-	got = any_time(p, rest, now_ns, &stamp);
-	if (got != STAMP_NONE && at(rest, stamp.used) == ' ' &&
-	    !zone_word(str_skip(rest, stamp.used))) {
-		ret->time_ns = stamp.ns;
-		ret->time_text = str_sub(rest, 0, stamp.used);
-		if (got == STAMP_BAD)
-			ret->flags |= SYSLOG_BAD_TIME;
-		rest = host_and_tag(str_skip(rest, stamp.used + 1), false, ret);
-	} else if (may_be_cisco(rest, got) && (n = cisco_time(p, rest, now_ns, ret, &is_cisco))) {
-		rest = skip_spaces(str_skip(rest, n));
-		rest = host_and_tag(rest, is_cisco, ret);
+	got = stamp_any(&p->stamps, rest, now_ns, p->utc_offset_s, &stamp);
+	if (got != STAMP_NONE && word_at(rest, stamp.used) == ' ' &&
+	    !syslog_cisco_tail(str_skip(rest, stamp.used))) {
+		syslog_take_time(p, &stamp, got, str_sub(rest, 0, stamp.used), m);
+		m->msg = host_and_tag(p, str_skip(rest, stamp.used + 1), now_ns, m);
+		if (!m->appname.n && word_at(rest, 10) == 'T' && without_version(p, rest, m))
+			return true;
+	} else if (rest.p[0] != '[' && (n = syslog_cisco(p, rest, now_ns, m, &has_host))) {
+		m->flags |= SYSLOG_ODD_HEADER;
+		rest = str_skip(rest, n);
+		if (has_host)
+			rest = host_and_tag(p, rest, now_ns, m);
+		else if (!take_tag(&rest, m) && !m->hostname.n && !m->seq.n)
+			take_host_and_tag(&rest, m);
+		m->msg = rest;
+	} else if (got != STAMP_NONE && stamp.used == rest.n) {
+		syslog_take_time(p, &stamp, got, rest, m);
+		m->msg = str_skip(rest, rest.n);
 	} else {
-		/* Without a time only a tag that cannot be ordinary text. */
-		n = 0;
-		if (is_cisco_tag(rest) || at(rest, span(rest, TAG)) == '[')
-			n = tag_word(rest, ret);
-		is_header = n > 0;
-		rest = n ? str_skip(rest, n) : s;
+		is_header = lone_tag(&rest, m);
+		m->msg = is_header ? rest : s;
 	}
-	ret->msg = rest;
 	if (is_header)
-		ret->format = SYSLOG_3164;
-	syslog_skip_bom(ret);
+		m->format = SYSLOG_3164;
+	syslog_skip_bom(m);
+	syslog_body(p, m);
 	return is_header;
 }

@@ -108,10 +108,7 @@ static const char *timestamp(struct syslog_parser *parser, const char *p, const 
 	got = stamp_iso(&parser->stamps, text, parser->utc_offset_s, &stamp);
 	if (got == STAMP_NONE || stamp.used >= text.n || text.p[stamp.used] != ' ')
 		return NULL;
-	if (got == STAMP_BAD)
-		m->flags |= SYSLOG_BAD_TIME;
-	m->time_ns = stamp.ns;
-	m->time_text = str_make(p, stamp.used);
+	syslog_take_time(parser, &stamp, got, str_make(p, stamp.used), m);
 	return skip_spaces(p + stamp.used, end);
 }
 

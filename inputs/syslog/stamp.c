@@ -1,49 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the times of syslog headers. */
+/* Reading the times of syslog headers: RFC 3339, the plain RFC 3164 time, the guess of the year. The
+ * rarer forms are in stamp_forms.c. */
 #include <stdlib.h>
 
 #include "inputs/syslog/span.h"
-#include "inputs/syslog/stamp.h"
+#include "inputs/syslog/stamp_scan.h"
 
-#define SECOND_NS 1000000000LL
-#define DAY_S 86400LL
 #define BSD_TEXT 0x00ffffffffffffffu /* of a loaded word: the seven bytes "Mmm dd " */
 
 static const uint32_t pow10_table[10] = { 1000000000, 100000000, 10000000, 1000000, 100000,
 					  10000,      1000,      100,      10,      1 };
-
-/* Bounded cursor: at() past the end gives 0, which no form of time contains. */
-struct scan {
-	const char *p;
-	size_t n, at;
-};
-
-static char peek(const struct scan *s, size_t ahead)
-{
-	return s->at + ahead < s->n ? s->p[s->at + ahead] : '\0';
-}
-
-static bool is_digit(char c)
-{
-	return (unsigned char)(c - '0') < 10;
-}
-
-/* Exactly `count` digits, not followed by another one. */
-static bool digits(struct scan *s, size_t count, unsigned *ret)
-{
-	unsigned value = 0;
-
-	for (size_t i = 0; i < count; i++) {
-		if (!is_digit(peek(s, i)))
-			return false;
-		value = value * 10 + (unsigned)(s->p[s->at + i] - '0');
-	}
-	if (is_digit(peek(s, count)))
-		return false;
-	s->at += count;
-	*ret = value;
-	return true;
-}
 
 bool stamp_day(unsigned year, unsigned month, unsigned day, int64_t *ret_day)
 {
@@ -66,7 +32,7 @@ bool stamp_day(unsigned year, unsigned month, unsigned day, int64_t *ret_day)
 }
 
 /* "hh:mm:ss" as seconds. NONE when the shape differs, BAD when the numbers cannot be. */
-static inline enum stamp_result clock_time(struct scan *s, int64_t *ret_s)
+enum stamp_result scan_clock(struct scan *s, int64_t *ret_s)
 {
 	uint64_t word;
 	unsigned hour, minute, second;
@@ -86,8 +52,7 @@ static inline enum stamp_result clock_time(struct scan *s, int64_t *ret_s)
 	return hour > 23 || minute > 59 || second > 60 ? STAMP_BAD : STAMP_OK;
 }
 
-/* ".123": nanoseconds. More than 9 digits are no fraction of a second we believe. */
-static enum stamp_result fraction(struct scan *s, int64_t *ret_ns)
+bool scan_fraction(struct scan *s, int64_t *ret_ns)
 {
 	const char *p = s->p + s->at + 1, *end = s->p + s->n;
 	uint32_t value = 0;
@@ -95,18 +60,15 @@ static enum stamp_result fraction(struct scan *s, int64_t *ret_ns)
 
 	*ret_ns = 0;
 	if ((peek(s, 0) != '.' && peek(s, 0) != ',') || !is_digit(peek(s, 1)))
-		return STAMP_NONE;
+		return false;
 	for (; p < end && is_digit(*p); n++, p++)
 		value = n < 9 ? value * 10 + (uint32_t)(*p - '0') : value;
 	s->at += n + 1;
-	if (n > 9)
-		return STAMP_BAD;
-	*ret_ns = (int64_t)value * pow10_table[n];
-	return STAMP_OK;
+	*ret_ns = (int64_t)value * pow10_table[n < 9 ? n : 9];
+	return true;
 }
 
-/* Z, +hh:mm, +hhmm, +hh: seconds east of Greenwich. */
-static enum stamp_result zone(struct scan *s, int32_t *ret_s)
+enum stamp_result scan_zone(struct scan *s, int32_t *ret_s)
 {
 	char sign = peek(s, 0);
 	unsigned hour, minute = 0;
@@ -120,13 +82,13 @@ static enum stamp_result zone(struct scan *s, int32_t *ret_s)
 	if (sign != '+' && sign != '-')
 		return STAMP_NONE;
 	s->at++;
-	if (digits(s, 4, &hour)) {
+	if (scan_digits(s, 4, &hour)) {
 		minute = hour % 100;
 		hour /= 100;
-	} else if (digits(s, 2, &hour)) {
+	} else if (scan_digits(s, 2, &hour)) {
 		if (peek(s, 0) == ':' && is_digit(peek(s, 1))) {
 			s->at++;
-			if (!digits(s, 2, &minute))
+			if (!scan_digits(s, 2, &minute))
 				minute = 99;
 		}
 	} else {
@@ -141,6 +103,7 @@ static enum stamp_result zone(struct scan *s, int32_t *ret_s)
 
 static enum stamp_result finish(struct stamp *ret, const struct scan *s, bool is_good, int64_t ns)
 {
+	is_good = is_good && ns >= 0; /* a zone can put it before 1970 */
 	ret->used = s->at;
 	ret->ns = is_good ? ns : STAMP_NONE_NS;
 	return is_good ? STAMP_OK : STAMP_BAD;
@@ -157,13 +120,13 @@ static enum stamp_result iso_date(struct stamp_cache *c, struct str s, int64_t *
 		*ret_day = c->iso_day;
 		return STAMP_OK;
 	}
-	if (!digits(&scan, 4, &year) || peek(&scan, 0) != '-')
+	if (!scan_digits(&scan, 4, &year) || peek(&scan, 0) != '-')
 		return STAMP_NONE;
 	scan.at++;
-	if (!digits(&scan, 2, &month) || peek(&scan, 0) != '-')
+	if (!scan_digits(&scan, 2, &month) || peek(&scan, 0) != '-')
 		return STAMP_NONE;
 	scan.at++;
-	if (!digits(&scan, 2, &day))
+	if (!scan_digits(&scan, 2, &day))
 		return STAMP_NONE;
 	if (!stamp_day(year, month, day, ret_day))
 		return STAMP_BAD;
@@ -177,89 +140,24 @@ enum stamp_result stamp_iso(struct stamp_cache *c, struct str s, int32_t utc_off
 			    struct stamp *ret)
 {
 	struct scan scan = { s.p, s.n, 11 };
-	enum stamp_result date, time, frac, offset;
+	enum stamp_result date, time, offset;
 	int64_t day = 0, second = 0, nanos;
 
 	if (s.n < 19 || s.p[4] != '-' || s.p[7] != '-' ||
 	    (s.p[10] != 'T' && s.p[10] != ' ' && s.p[10] != 't'))
 		return STAMP_NONE;
 	date = iso_date(c, s, &day);
-	time = date == STAMP_NONE ? STAMP_NONE : clock_time(&scan, &second);
+	time = date == STAMP_NONE ? STAMP_NONE : scan_clock(&scan, &second);
 	if (time == STAMP_NONE)
 		return STAMP_NONE;
-	frac = fraction(&scan, &nanos);
-	offset = zone(&scan, &utc_offset_s);
+	scan_fraction(&scan, &nanos);
+	offset = scan_zone(&scan, &utc_offset_s);
 	ret->has_year = true;
 	ret->has_zone = offset == STAMP_OK;
-	return finish(ret, &scan,
-		      date == STAMP_OK && time == STAMP_OK && frac != STAMP_BAD &&
-			      offset != STAMP_BAD,
+	ret->offset_s = utc_offset_s;
+	ret->zone_name = STR_NONE;
+	return finish(ret, &scan, date == STAMP_OK && time == STAMP_OK && offset != STAMP_BAD,
 		      (day * DAY_S + second - utc_offset_s) * SECOND_NS + nanos);
-}
-
-/* 1..12, or 0. */
-static unsigned month_number(const struct scan *s)
-{
-#define MONTH(a, b, c) ((a) | (b) << 8 | (c) << 16)
-	switch (MONTH((unsigned char)peek(s, 0) | 0x20, (unsigned char)peek(s, 1) | 0x20,
-		      (unsigned char)peek(s, 2) | 0x20)) {
-	case MONTH('j', 'a', 'n'):
-		return 1;
-	case MONTH('f', 'e', 'b'):
-		return 2;
-	case MONTH('m', 'a', 'r'):
-		return 3;
-	case MONTH('a', 'p', 'r'):
-		return 4;
-	case MONTH('m', 'a', 'y'):
-		return 5;
-	case MONTH('j', 'u', 'n'):
-		return 6;
-	case MONTH('j', 'u', 'l'):
-		return 7;
-	case MONTH('a', 'u', 'g'):
-		return 8;
-	case MONTH('s', 'e', 'p'):
-		return 9;
-	case MONTH('o', 'c', 't'):
-		return 10;
-	case MONTH('n', 'o', 'v'):
-		return 11;
-	case MONTH('d', 'e', 'c'):
-		return 12;
-	default:
-		return 0;
-	}
-#undef MONTH
-}
-
-static bool is_weekday(const struct scan *s)
-{
-	static const char names[] = "sunmontuewedthufrisat";
-	char word[3] = { (char)(peek(s, 0) | 0x20), (char)(peek(s, 1) | 0x20),
-			 (char)(peek(s, 2) | 0x20) };
-
-	for (size_t i = 0; i < 7; i++)
-		if (memcmp(names + i * 3, word, 3) == 0)
-			return true;
-	return false;
-}
-
-/* Four digits in the years we believe, as a word: a space, a colon and a space, or the end must
- * follow ("2001:db8::1" is a host). */
-static bool year_number(struct scan *s, unsigned *ret)
-{
-	size_t from = s->at;
-	char after;
-
-	if (digits(s, 4, ret) && *ret >= 1970 && *ret <= 2261) {
-		after = peek(s, peek(s, 0) == ':' ? 1 : 0);
-		if (after == ' ' || s->at == s->n)
-			return true;
-	}
-	s->at = from;
-	*ret = 0;
-	return false;
 }
 
 static int64_t floor_day(int64_t ns)
@@ -288,118 +186,129 @@ static bool nearest_day(unsigned month, unsigned day, int64_t today, int64_t *re
 	return true;
 }
 
-/* Behind the time of day: fraction, zone and year in the forms that occur. */
-static bool bsd_tail(struct scan *s, unsigned *year, int32_t *utc_offset_s, int64_t *ret_ns,
-		     struct stamp *ret)
+/* What may follow "hh:mm:ss " and still be part of the time: a year, a zone, AM or PM. */
+static bool may_be_tail(struct str s)
 {
-	bool is_good = fraction(s, ret_ns) != STAMP_BAD;
-	enum stamp_result offset = zone(s, utc_offset_s);
-	struct scan word = *s;
-	char after;
+	size_t n = 0;
 
-	if (!*year && peek(s, 0) == ' ') {
-		word.at++;
-		if (year_number(&word, year))
-			s->at = word.at;
-	}
-	if (offset == STAMP_NONE && peek(s, 0) == ' ') {
-		struct str rest = str_make(s->p + s->at + 1, s->n - s->at - 1);
-
-		after = peek(s, 4);
-		if ((str_starts(rest, STR("UTC")) || str_starts(rest, STR("GMT"))) &&
-		    (after == ' ' || after == ':' || after == '\0')) {
-			s->at += 4;
-			*utc_offset_s = 0;
-			offset = STAMP_OK;
-		}
-	}
-	ret->has_zone = offset == STAMP_OK;
-	return is_good && offset != STAMP_BAD;
+	if (is_digit(s.p[0]))
+		return s.n <= 4 || s.p[4] == ' ' || s.p[4] == ':';
+	if (s.p[0] == '+' || s.p[0] == '-')
+		return true;
+	while (n < s.n && n < STAMP_ZONE_MAX && is_alpha(s.p[n]))
+		n++;
+	return n >= 2 &&
+	       (n == s.n || s.p[n] == ' ' || s.p[n] == ':' || s.p[n] == '+' || s.p[n] == '-');
 }
 
-/* The date in front: "Mar  1 ", "Sun Mar 1 ", "2024 Mar  1 ", "Mar 01 2024 ". */
-static bool bsd_date(struct scan *s, unsigned *year, unsigned *month, unsigned *day)
+/* Remembers what day "Mmm dd " is, for as long as today is today. */
+static void remember(struct stamp_cache *c, struct str s, const struct parts *p, int64_t today,
+		     int64_t day)
 {
-	if (is_digit(peek(s, 0))) { /* Brocade, NX-OS */
-		if (!year_number(s, year) || peek(s, 0) != ' ')
-			return false;
-		s->at++;
-	}
-	*month = month_number(s);
-	if (!*month && !*year && is_weekday(s)) { /* LinkSys */
-		s->at += peek(s, 3) == ',' ? 4 : 3;
-		if (peek(s, 0) != ' ')
-			return false;
-		s->at++;
-		*month = month_number(s);
-	}
-	if (!*month || peek(s, 3) != ' ')
-		return false;
-	s->at += peek(s, 4) == ' ' ? 5 : 4;
-	if (!digits(s, 2, day) && !digits(s, 1, day))
-		return false;
-	if (peek(s, 0) == ',')
-		s->at++;
-	if (peek(s, 0) != ' ')
-		return false;
-	s->at++;
-	if (!*year && year_number(s, year)) { /* Cisco ASA */
-		if (peek(s, 0) != ' ')
-			return false;
-		s->at++;
-	}
-	return true;
+	if (p->year || p->has_zone || s.p[6] != ' ' || s.p[9] != ':')
+		return;
+	c->bsd_text = span_load(s.p) & BSD_TEXT;
+	c->bsd_day = day;
+	c->bsd_offset_s = p->offset_s;
+	c->bsd_from_ns = (today * DAY_S - p->offset_s) * SECOND_NS;
+	c->bsd_to_ns = c->bsd_from_ns + DAY_S * SECOND_NS;
 }
 
-/* Any variant. */
-static enum stamp_result bsd_any(struct stamp_cache *c, struct scan s, int64_t now_ns,
-				 int32_t utc_offset_s, struct stamp *ret)
+/* The day of the parts, guessing the year where there is none. */
+static enum stamp_result from_parts(struct stamp_cache *c, const struct scan *s,
+				    const struct parts *p, int64_t now_ns, struct stamp *ret)
 {
-	unsigned year = 0, month, day;
-	int64_t day_number = 0, second = 0, nanos = 0, today;
-	enum stamp_result time;
-	bool is_good;
+	int64_t day = 0, today = floor_day(now_ns + p->offset_s * SECOND_NS);
+	bool is_good = p->year ? stamp_day(p->year, p->month, p->day, &day)
+			       : nearest_day(p->month, p->day, today, &day);
 
-	if (!bsd_date(&s, &year, &month, &day))
-		return STAMP_NONE;
-	time = clock_time(&s, &second);
-	if (time == STAMP_NONE)
-		return STAMP_NONE;
-	is_good = bsd_tail(&s, &year, &utc_offset_s, &nanos, ret) && time == STAMP_OK;
-	ret->has_year = year != 0;
-	today = floor_day(now_ns + utc_offset_s * SECOND_NS);
-	if (year)
-		is_good = stamp_day(year, month, day, &day_number) && is_good;
-	else
-		is_good = nearest_day(month, day, today, &day_number) && is_good;
-	if (is_good && !year && !ret->has_zone && s.p[6] == ' ' && s.p[9] == ':') {
-		c->bsd_text = span_load(s.p) & BSD_TEXT;
-		c->bsd_day = day_number;
-		c->bsd_from_ns = (today * DAY_S - utc_offset_s) * SECOND_NS;
-		c->bsd_to_ns = c->bsd_from_ns + DAY_S * SECOND_NS;
-	}
-	return finish(ret, &s, is_good,
-		      (day_number * DAY_S + second - utc_offset_s) * SECOND_NS + nanos);
+	is_good = is_good && !p->is_bad;
+	ret->has_year = p->year != 0;
+	ret->has_zone = p->has_zone;
+	ret->offset_s = p->offset_s;
+	ret->zone_name = p->zone_name;
+	if (is_good)
+		remember(c, str_make(s->p, s->n), p, today, day);
+	return finish(ret, s, is_good,
+		      (day * DAY_S + p->second - p->offset_s) * SECOND_NS + p->nanos);
 }
 
 enum stamp_result stamp_bsd(struct stamp_cache *c, struct str input, int64_t now_ns,
 			    int32_t utc_offset_s, struct stamp *ret)
 {
 	struct scan s = { input.p, input.n, 7 };
+	struct parts parts = { .offset_s = utc_offset_s };
 	int64_t second;
-	char next;
 
-	/* The same day as last time, a plain time, and a word that is neither year nor zone. */
+	/* The same day as last time and a plain time. */
 	if (s.n > 16 && (span_load(s.p) & BSD_TEXT) == c->bsd_text && s.p[15] == ' ' &&
-	    now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns) {
-		next = s.p[16];
-		if (!is_digit(next) && next != 'U' && next != 'G' &&
-		    clock_time(&s, &second) == STAMP_OK) {
-			ret->has_year = ret->has_zone = false;
-			return finish(ret, &s, true,
-				      (c->bsd_day * DAY_S + second - utc_offset_s) * SECOND_NS);
-		}
+	    now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns && utc_offset_s == c->bsd_offset_s &&
+	    !may_be_tail(str_skip(input, 16)) && scan_clock(&s, &second) == STAMP_OK) {
+		ret->has_year = ret->has_zone = false;
+		ret->zone_name = STR_NONE;
+		ret->offset_s = utc_offset_s;
+		return finish(ret, &s, true,
+			      (c->bsd_day * DAY_S + second - utc_offset_s) * SECOND_NS);
 	}
 	s.at = 0;
-	return bsd_any(c, s, now_ns, utc_offset_s, ret);
+	if (!stamp_form(&s, &parts))
+		return STAMP_NONE;
+	return from_parts(c, &s, &parts, now_ns, ret);
+}
+
+/* Seconds since 1970 as ten digits, alone or with a fraction (Cisco Meraki). */
+static enum stamp_result epoch(struct str s, struct stamp *ret)
+{
+	struct scan scan = { s.p, s.n, 10 };
+	int64_t seconds = 0, nanos;
+
+	for (size_t i = 0; i < 10; i++) {
+		if (i >= s.n || !is_digit(s.p[i]))
+			return STAMP_NONE;
+		seconds = seconds * 10 + (s.p[i] - '0');
+	}
+	scan_fraction(&scan, &nanos);
+	if (peek(&scan, 0) != ' ')
+		return STAMP_NONE;
+	*ret = (struct stamp){ .has_year = true, .has_zone = true };
+	return finish(ret, &scan, seconds <= INT32_MAX * INT64_C(2), seconds * SECOND_NS + nanos);
+}
+
+/* RFC 3339 with a zone behind a space: "2026-01-14 22:14:15 +0100", "... UTC". */
+static enum stamp_result iso_with_tail(struct stamp_cache *c, struct str s, int32_t utc_offset_s,
+				       struct stamp *ret)
+{
+	enum stamp_result got = stamp_iso(c, s, utc_offset_s, ret);
+	struct parts parts = { .year = 1, .offset_s = utc_offset_s };
+	struct scan scan = { s.p, s.n, ret->used };
+	int64_t second;
+
+	if (got != STAMP_OK || ret->has_zone || peek(&scan, 0) != ' ')
+		return got;
+	second = parts.second = (ret->ns / SECOND_NS + utc_offset_s) % DAY_S;
+	stamp_tail(&scan, &parts);
+	if (parts.is_bad)
+		return got;
+	ret->ns += (utc_offset_s - parts.offset_s + parts.second - second) * SECOND_NS;
+	ret->used = scan.at;
+	ret->has_zone = parts.has_zone;
+	ret->offset_s = parts.offset_s;
+	ret->zone_name = parts.zone_name;
+	return got;
+}
+
+enum stamp_result stamp_any(struct stamp_cache *c, struct str s, int64_t now_ns,
+			    int32_t utc_offset_s, struct stamp *ret)
+{
+	enum stamp_result got = STAMP_NONE;
+
+	if (!s.n || (!is_digit(s.p[0]) && !is_alpha(s.p[0])))
+		return STAMP_NONE;
+	if (is_digit(s.p[0]) && s.n > 19) {
+		if (s.p[4] == '-')
+			got = iso_with_tail(c, s, utc_offset_s, ret);
+		else if (s.p[10] == '.' || s.p[10] == ' ')
+			got = epoch(s, ret);
+	}
+	return got == STAMP_NONE ? stamp_bsd(c, s, now_ns, utc_offset_s, ret) : got;
 }

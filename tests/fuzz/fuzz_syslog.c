@@ -1,15 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Syslog messages: the result stays inside the input, the text is its tail, a used cache and a fresh
+/* Syslog messages: the result stays inside the input, the text is its tail, the fields tell the header, a used cache and a fresh
  * one agree, and what was parsed, written out again as RFC 5424, parses to the same. */
 #include <stdlib.h>
 
 #include "inputs/syslog/message.h"
 #include "lib/buf.h"
 #include "lib/check.h"
+#include "tests/fuzz/syslog_mutate.h"
+#include "tests/unit/syslog_told.h"
 
 #define NOW_NS (INT64_C(1768435200) * 1000000000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);
+/* libFuzzer's own; absent where the corpus is only replayed. */
+__attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t max);
+
+/* A third each: a new message of the grammars, another word, and what libFuzzer knows. */
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed)
+{
+	uint64_t state = seed * UINT64_C(0x9E3779B97F4A7C15) + 1;
+
+	switch (mutate_random(&state, 3)) {
+	case 0:
+		return mutate_message((char *)data, max, &state);
+	case 1:
+		return mutate_word((char *)data, n, max, &state);
+	default:
+		return LLVMFuzzerMutate(data, n, max);
+	}
+}
 
 static void inside(struct str part, struct str whole)
 {
@@ -24,6 +44,7 @@ static void check_slices(const struct syslog_msg *m, struct str input)
 
 	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
 		inside(parts[i], input);
+	CHECK(!syslog_told(m));
 	CHECK(m->facility < 24 && m->severity < 8 && m->format <= SYSLOG_5424);
 	if (m->msg.n)
 		CHECK(m->msg.p + m->msg.n == m->raw.p + m->raw.n);

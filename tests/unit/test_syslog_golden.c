@@ -8,6 +8,7 @@
 #include "inputs/syslog/message.h"
 #include "lib/buf.h"
 #include "lib/check.h"
+#include "tests/unit/syslog_told.h"
 #include "tests/unit/test.h"
 
 #define NOW_NS (INT64_C(1768435200) * 1000000000) /* 2026-01-15 00:00:00 UTC */
@@ -102,7 +103,12 @@ static void show(struct buf *out, struct syslog_parser *parser, struct str input
 {
 	struct syslog_msg m;
 
+	const char *problem;
+
 	syslog_parse(parser, input, NOW_NS, &m);
+	problem = syslog_told(&m);
+	if (problem)
+		FAIL("%s: " STR_FMT, problem, STR_ARG(input));
 	buf_c(out, "\t");
 	buf_str(out, syslog_format_name(m.format));
 	buf_c(out, " ");
@@ -116,6 +122,8 @@ static void show(struct buf *out, struct syslog_parser *parser, struct str input
 			buf_str(out, syslog_flag_name(1u << bit));
 		}
 	buf_ch(out, '\n');
+	if (m.flags & SYSLOG_ODD_HEADER)
+		escaped(out, "header", syslog_header_text(&m));
 	if (m.flags & SYSLOG_BAD_TIME)
 		escaped(out, "time_text", m.time_text);
 	escaped(out, "seq", m.seq);

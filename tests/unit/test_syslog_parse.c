@@ -4,6 +4,8 @@
 #include "inputs/syslog/message.h"
 #include "lib/buf.h"
 #include "lib/mem.h"
+#include "tests/fuzz/syslog_mutate.h"
+#include "tests/unit/syslog_told.h"
 #include "tests/unit/test.h"
 
 #define NOW_NS (INT64_C(1768435200) * 1000000000) /* 2026-01-15 00:00:00 UTC */
@@ -52,6 +54,8 @@ static void check(struct str input)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		inside(parts[i], input);
 	OK(m.severity < 8 && m.facility < 24 && m.format <= SYSLOG_5424);
+	if (syslog_told(&m))
+		FAIL("%s: " STR_FMT, syslog_told(&m), STR_ARG(input));
 	if (m.msg.n) /* the text is always the tail */
 		OK(m.msg.p + m.msg.n == m.raw.p + m.raw.n);
 	if (m.flags & (SYSLOG_BAD_PRI | SYSLOG_NO_PRI))
@@ -91,6 +95,22 @@ static void cuts_and_replaced_bytes(void)
 				copy[k] = samples[i][k];
 			}
 		mem_free(copy);
+	}
+}
+
+/* The same for messages put together at random from what real ones are made of. */
+static void random_messages(void)
+{
+	uint64_t state = 1;
+	char text[512];
+
+	for (int i = 0; i < 20000; i++) {
+		size_t n = mutate_message(text, sizeof(text), &state);
+
+		if (i % 2)
+			n = mutate_word(text, n, sizeof(text), &state);
+		ROW("seed 1");
+		exact(text, n);
 	}
 }
 
@@ -254,6 +274,7 @@ static void offset_option(void)
 int main(void)
 {
 	RUN(cuts_and_replaced_bytes);
+	RUN(random_messages);
 	RUN(rebuilt);
 	RUN(every_pri);
 	RUN(keywords);
