@@ -21,6 +21,7 @@
 	X(stage_replace)                                                                           \
 	X(stage_static_labels)                                                                     \
 	X(stage_structured_metadata)                                                               \
+	X(stage_template)                                                                          \
 	X(stage_timestamp)
 
 #define OUTPUTS(X)                                                                                 \

@@ -8,6 +8,20 @@
 /* Length in bytes of the valid character s starts with, 0 when there is none. */
 size_t utf8_valid_char(struct str s);
 
+/* Code point of the character of n bytes that s starts with, as utf8_valid_char() gave n; of a byte
+ * that starts none (n == 0) its value. */
+static inline uint32_t utf8_code(struct str s, size_t n)
+{
+	uint32_t c = (unsigned char)s.p[0];
+
+	if (n < 2)
+		return c;
+	c &= 0xffu >> (n + 1);
+	for (size_t i = 1; i < n; i++)
+		c = c << 6 | ((unsigned char)s.p[i] & 0x3fu);
+	return c;
+}
+
 /* Number of leading bytes that are valid UTF-8: s.n when all of it is. ASCII costs about 8 ns per
  * 200 bytes. A NUL counts as valid. */
 size_t utf8_valid_prefix(struct str s);

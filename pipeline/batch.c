@@ -113,10 +113,16 @@ struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, en
 	return rec_attr(b, r, KEY_INLINE, kind, ATTR_STRING, str_make(p, value.n));
 }
 
+static bool entry_label(const struct batch *b, struct str name, struct attr *ret)
+{
+	struct str value = b->labels ? labels_get(b->labels, name) : STR_NONE;
+
+	*ret = (struct attr){ .p = value.p, .n = (uint32_t)value.n, .key = KEY_INLINE };
+	return value.p != NULL;
+}
+
 bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct attr *ret)
 {
-	struct str value;
-
 	for (unsigned i = r->nattrs; i-- > 0;) {
 		const struct attr *a = &r->attrs[i];
 
@@ -128,13 +134,20 @@ bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct at
 			return true;
 		}
 	}
-	if (!b->labels)
+	if (!entry_label(b, key_name(key), ret))
 		return false;
-	value = labels_get(b->labels, key_name(key));
-	if (!value.p)
-		return false;
-	*ret = (struct attr){ value.p, (uint32_t)value.n, key, ATTR_EXTRACTED, ATTR_STRING };
+	ret->key = key;
 	return true;
+}
+
+bool rec_find(const struct batch *b, const struct rec *r, struct str name, struct attr *ret)
+{
+	for (unsigned i = r->nattrs; i-- > 0;) {
+		*ret = r->attrs[i];
+		if (ret->kind != ATTR_GONE && str_eq(attr_name(ret), name))
+			return true;
+	}
+	return entry_label(b, name, ret);
 }
 
 bool rec_get_str(const struct batch *b, const struct rec *r, uint16_t key, struct str *ret)

@@ -71,6 +71,8 @@ struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, en
  * the label that the record entered the pipeline with (promtail.md 6.1: labels are copied into the
  * extracted map at entry). False when there is none; ATTR_NULL counts as found. */
 bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct attr *ret);
+/* As rec_get() for a name that no configuration mentions: compares names. */
+bool rec_find(const struct batch *b, const struct rec *r, struct str name, struct attr *ret);
 /* As rec_get(), as text; false also for ATTR_NULL. */
 bool rec_get_str(const struct batch *b, const struct rec *r, uint16_t key, struct str *ret);
 

@@ -4,8 +4,8 @@
 #ifndef PIPELINE_GOTIME_H
 #define PIPELINE_GOTIME_H
 
+#include "lib/buf.h"
 #include "lib/err.h"
-#include "lib/str.h"
 #include "lib/tz.h"
 
 #define GOTIME_LAYOUT_BYTES_MAX 256
@@ -38,5 +38,8 @@ bool gotime_is_constant(const struct gotime *layout);
  * January read in December; 29 February becomes 1 March where there is none. */
 bool gotime_parse(const struct gotime *layout, struct gotime_cache *cache, struct str text,
 		  int64_t now_ns, int64_t *ret_ns);
+
+/* Appends a time as clocks of the zone (NULL: UTC) show it. layout: any Go layout, no names. */
+void gotime_format(struct str layout, int64_t time_ns, const struct tz *zone, struct buf *out);
 
 #endif

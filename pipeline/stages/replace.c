@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stage replace: the captured parts of every match are replaced by a text. */
+#include "lib/clock.h"
 #include "lib/mem.h"
+#include "pipeline/stages/fill.h"
+#include "pipeline/stages/names.h"
 #include "pipeline/stages/source.h"
 
 struct replace_conf {
@@ -9,68 +12,14 @@ struct replace_conf {
 	struct str replace;
 };
 
-/* ---- the template: text with {{ .Value }} in it ---- */
-
-struct piece {
-	struct str text; /* p == NULL: the captured text */
-};
-
-struct template
-{
-	size_t n;
-	struct piece *pieces; /* texts borrow from the configuration */
-};
-
-static bool is_value(struct str action)
-{
-	return str_is(str_trim(action), ".Value");
-}
-
-/* Returns 0, or -1 with err when there is more in it than {{ .Value }}. */
-static int template_parse(struct str text, struct template *t, struct err *err)
-{
-	t->pieces = mem_array(text.n / 2 + 2, sizeof(*t->pieces));
-	t->n = 0;
-	while (text.n) {
-		size_t open = str_find(text, STR("{{")), close;
-
-		if (open)
-			t->pieces[t->n++].text = str_sub(text, 0, open);
-		text = str_skip(text, open);
-		if (!text.n)
-			break;
-		close = str_find(text, STR("}}"));
-		if (close == text.n)
-			return err_set(err, -1, "{{ without }}");
-		if (!is_value(str_sub(text, 2, close)))
-			return err_set(err, -1,
-				       "{{" STR_FMT "}}: only {{ .Value }} is supported "
-				       "so far",
-				       STR_ARG(str_sub(text, 2, close)));
-		t->pieces[t->n++].text = STR_NONE;
-		text = str_skip(text, close + 2);
-	}
-	return 0;
-}
-
-static void template_render(const struct template *t, struct str value, struct buf *out)
-{
-	for (size_t i = 0; i < t->n; i++)
-		buf_str(out, t->pieces[i].text.p ? t->pieces[i].text : value);
-}
-
 /* ---- options ---- */
 
 static void replace_check(struct conf_doc *doc, const struct conf_node *node, const void *arg)
 {
 	const struct replace_conf *conf = arg;
-	struct template t;
-	struct err err = ERR_NONE;
 
 	check_pattern(doc, node, "expression", conf->expression);
-	if (template_parse(conf->replace, &t, &err))
-		conf_error(doc, conf_get(node, "replace"), "%s", err.text);
-	mem_free(t.pieces);
+	check_template(doc, node, "replace", conf->replace);
 }
 
 static const struct conf_field replace_fields[] = {
@@ -81,8 +30,11 @@ static const struct conf_field replace_fields[] = {
 		 .flags = CONF_REQUIRED, .example = "password=(\\S+)"),
 	CONF_STR(struct replace_conf, source, NULL,
 		 "Extracted value to change. Without it: the line.", .flags = CONF_NONEMPTY),
-	CONF_STR(struct replace_conf, replace, "",
-		 "The new text; `{{ .Value }}` stands for the old one.", .example = "'****'"),
+	CONF_STR(
+		struct replace_conf, replace, "",
+		"The new text, a Go template (see stage `template`): `{{ .Value }}` stands for the "
+		"old text, `{{ .name }}` for extracted values.",
+		.example = "'****'"),
 };
 static const struct conf_table replace_table =
 	CONF_TABLE(struct replace_conf, replace_fields, .check = replace_check);
@@ -95,10 +47,25 @@ static const struct conf_table replace_table =
 struct replace {
 	struct pattern *pattern;
 	struct source_text source;
-	struct template template;
+	struct template *template;
+	struct template_runner *runner;
 	struct buf result, rendered;
 	uint16_t *keys; /* of group g at [g]; meaningful for named ones */
+	struct metric *errors;
+	/* of the record at hand */
+	struct fill fill;
+	int64_t now_ns;
+	bool has_failed; /* a template did: the record stays as it is */
 };
+
+static void render(struct replace *x, struct str value, struct buf *out)
+{
+	const struct template_data data = { &x->fill, fill_get, fill_each };
+
+	x->fill.value = value.p ? value : STR("");
+	if (template_run(x->template, x->runner, &data, x->now_ns, out, NULL))
+		x->has_failed = true;
+}
 
 static int replace_open(struct stage *s, struct err *err)
 {
@@ -111,6 +78,8 @@ static int replace_open(struct stage *s, struct err *err)
 	rc = template_parse(conf->replace, &x->template, err);
 	if (rc)
 		return rc;
+	x->runner = template_runner_new(chain_scratch(s->chain));
+	x->errors = stage_errors(s);
 	x->source = source_text(conf->source);
 	x->keys = mem_array(pattern_groups(x->pattern) + 1, sizeof(*x->keys));
 	for (unsigned g = 1; g <= pattern_groups(x->pattern); g++)
@@ -138,7 +107,7 @@ static void replace_groups(struct replace *x, struct str text, const size_t *ov,
 		if (from < *end)
 			continue; /* inside a group that is replaced already */
 		buf_str(&x->result, str_sub(text, *end, from));
-		template_render(&x->template, str_sub(text, from, to), &x->result);
+		render(x, str_sub(text, from, to), &x->result);
 		*end = to;
 	}
 }
@@ -159,7 +128,7 @@ static void extract(struct replace *x, struct batch *b, struct rec *r, struct st
 		else if (!first->saw_empty)
 			continue;
 		buf_clear(&x->rendered);
-		template_render(&x->template, value, &x->rendered);
+		render(x, value, &x->rendered);
 		rec_attr(b, r, x->keys[g], ATTR_EXTRACTED, ATTR_STRING,
 			 arena_dup(&b->arena, buf_as_str(&x->rendered)));
 	}
@@ -179,7 +148,7 @@ static int replace_text(struct replace *x, struct pattern_scratch *scratch, stru
 	x->result.max = 2 * text.n > RESULT_BYTES_MAX ? 2 * text.n : RESULT_BYTES_MAX;
 	first->is_there = first->saw_empty = false;
 	while ((rc = pattern_find_next(x->pattern, scratch, text, &find, ov)) == PATTERN_MATCH &&
-	       !x->result.is_cut) {
+	       !x->result.is_cut && !x->has_failed) {
 		if (!first->is_there)
 			memcpy(first->ov, ov, 2 * (pattern_groups(x->pattern) + 1) * sizeof(*ov));
 		first->is_there = true;
@@ -193,7 +162,10 @@ static void replace_run(struct stage *s, struct batch *b)
 {
 	struct replace *x = s->state;
 	struct first_match first;
-	uint64_t given_up = 0, too_long = 0;
+	uint64_t given_up = 0;
+	int64_t failed = 0;
+
+	x->now_ns = clock_wall_ns();
 
 	BATCH_FOR(b, r)
 	{
@@ -202,10 +174,12 @@ static void replace_run(struct stage *s, struct batch *b)
 
 		if (!source_get(x->source, b, r, &text))
 			continue;
+		x->fill = (struct fill){ .batch = b, .rec = r };
+		x->has_failed = false;
 		rc = replace_text(x, chain_scratch(s->chain), text, &first);
 		given_up += rc < 0;
-		too_long += rc > 0 && x->result.is_cut;
-		if (rc <= 0 || x->result.is_cut)
+		failed += rc > 0 && (x->result.is_cut || x->has_failed);
+		if (rc <= 0 || x->result.is_cut || x->has_failed)
 			continue;
 		result = arena_dup(&b->arena, buf_as_str(&x->result));
 		if (x->source.is_line)
@@ -215,10 +189,8 @@ static void replace_run(struct stage *s, struct batch *b)
 		extract(x, b, r, text, &first);
 	}
 	count_given_up(s, given_up);
-	if (too_long)
-		metric_add(metric_get(METRIC_STAGE_ERRORS, "pipeline", chain_pipeline(s->chain),
-				      "stage", s->ops->name, NULL),
-			   (int64_t)too_long);
+	if (failed)
+		metric_add(x->errors, failed);
 }
 
 static void replace_close(struct stage *s)
@@ -226,7 +198,8 @@ static void replace_close(struct stage *s)
 	struct replace *x = s->state;
 
 	pattern_free(x->pattern);
-	mem_free(x->template.pieces);
+	template_free(x->template);
+	template_runner_free(x->runner);
 	mem_free(x->keys);
 	buf_fini(&x->result);
 	buf_fini(&x->rendered);

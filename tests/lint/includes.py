@@ -31,7 +31,7 @@ HOMES = {
 	r"yaml\.h": {"agent/conf_yaml.c"},
 	r"snappy.*": {"outputs/loki/compress.c"},
 	r"zlib\.h|libdeflate\.h": {"lib/inflate.c"},
-	r"openssl/.*": {"lib/tls.c"},
+	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
 	r"nghttp2/.*": {"inputs/otlp/grpc.c"},
 	r"systemd/.*": {"inputs/journal/reader.c", "agent/service.c"},
 	r"protobuf-c/.*|.*\.pb-c\.h": set(),

@@ -4,13 +4,14 @@
 
 #include "lib/metric.h"
 
-extern const struct stage_ops stage_json, stage_logfmt, stage_output;
+extern const struct stage_ops stage_json, stage_logfmt, stage_output, stage_template;
 
-static struct conf_plugin plugins[3];
+static struct conf_plugin plugins[4];
 
 static void init_plugins(void)
 {
-	const struct stage_ops *ops[] = { &stage_json, &stage_logfmt, &stage_output };
+	const struct stage_ops *ops[] = { &stage_json, &stage_logfmt, &stage_output,
+					  &stage_template };
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		plugins[i] = (struct conf_plugin){ .kind = CONF_STAGE,
@@ -23,6 +24,41 @@ static int64_t errors(const char *stage)
 {
 	return metric_value(
 		metric_get(METRIC_STAGE_ERRORS, "pipeline", "test", "stage", stage, NULL));
+}
+
+static void template_rows(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ "- logfmt: {mapping: {level: }}\n"
+		  "- template: {source: level, template: '{{ ToUpper .Value }}'}",
+		  "level=info x", "level=info x; level=INFO" },
+		/* makes values, from others, labels and the line */
+		{ "- template: {source: new, template: '{{ .app }}-{{ len .Entry }}'}", "abc",
+		  "abc; new=web-3" },
+		/* an empty result removes */
+		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: ''}", "a=1",
+		  "a=1; a=null" },
+		{ "- template: {source: a, template: '{{ .Value | default \"d\" }}'}", "x", "x; a=d" },
+		/* an error changes nothing */
+		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: '{{ ToUpper .b }}'}",
+		  "a=1", "a=1; a=1" },
+		/* as in Promtail's documentation */
+		{ "- template: {source: out, template: '{{ if eq .app \"web\" }}W{{ else }}-{{ end "
+		  "}}{{ range $k, $v := . }} {{ $k }}={{ $v }}{{ end }}'}",
+		  "x", "x; out=W Entry=x app=web job=t" },
+	};
+	static const struct stage_test_row bad[] = {
+		{ "- template: {template: x}", "", "source" },
+		{ "- template: {source: a, template: '{{ ToUper .x }}'}", "",
+		  "f:2:35: stages[0].template.template: 1:4: function \"ToUper\" not defined (did you "
+		  "mean 'ToUpper'?)" },
+		{ "- template: {source: a, template: '{{ trunc .x }}'}", "", "wrong number" },
+	};
+	int64_t before = errors("template");
+
+	stage_test_rows(plugins, ARRAY_LEN(plugins), rows, ARRAY_LEN(rows), NULL);
+	EQ_INT(errors("template") - before, 1);
+	stage_test_errors(plugins, ARRAY_LEN(plugins), bad, ARRAY_LEN(bad));
 }
 
 static void json_rows(void)
@@ -165,6 +201,7 @@ static void output_rows(void)
 int main(void)
 {
 	init_plugins();
+	RUN(template_rows);
 	RUN(json_rows);
 	RUN(json_malformed);
 	RUN(json_errors);

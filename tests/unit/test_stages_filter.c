@@ -95,13 +95,18 @@ static void replace_rows(void)
 		{ "- regex: {expression: '(?P<p>\\S+)$'}\n"
 		  "- replace: {source: p, expression: '^(.)', replace: '#'}",
 		  "x abc", "x abc; p=#bc" },
+		{ "- replace: {expression: '(\\w+)$', replace: '{{ .Value | ToUpper }}@{{ .app }}'}",
+		  "x abc", "x ABC@web" },
+		/* a template that fails leaves everything as it is */
+		{ "- replace: {expression: '(?P<g>\\w+)', replace: '{{ trunc 1 .nope }}'}", "x abc",
+		  "x abc" },
 		{ "- replace: {source: nope, expression: '(.)', replace: '#'}", "x", "x" },
 		{ "- replace: {source: app, expression: '(w)', replace: 'W'}", "x", "x; app=Web" },
 	};
 	static const struct stage_test_row bad[] = {
-		{ "- replace: {expression: '(a)', replace: '{{ .Value | ToUpper }}'}", "",
-		  "{{ .Value | ToUpper }}: only {{ .Value }} is supported so far" },
-		{ "- replace: {expression: '(a)', replace: '{{ .Value'}", "", "{{ without }}" },
+		{ "- replace: {expression: '(a)', replace: '{{ .Value | toUpper }}'}", "",
+		  "stages[0].replace.replace: 1:13: function \"toUpper\" not defined" },
+		{ "- replace: {expression: '(a)', replace: '{{ .Value'}", "", "}} is missing" },
 		{ "- replace: {expression: '(a)', replace: '{{ if .x }}'}", "", "replace" },
 		{ "- replace: {expression: '(a', replace: 'x'}", "", "missing closing )" },
 		{ "- replace: {replace: 'x'}", "", "expression" },
