@@ -221,7 +221,7 @@ static int shortest(double x, char digits[20], int *ret_point)
 			digits[n++] = *p;
 	while (n > 1 && digits[n - 1] == '0')
 		n--;
-	*ret_point = atoi(strchr(text, 'e') + 1) + 1;
+	*ret_point = (int)strtol(strchr(text, 'e') + 1, NULL, 10) + 1;
 	return n;
 }
 

@@ -38,9 +38,11 @@ static void template_rows(void)
 		/* an empty result removes */
 		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: ''}", "a=1",
 		  "a=1; a=null" },
-		{ "- template: {source: a, template: '{{ .Value | default \"d\" }}'}", "x", "x; a=d" },
+		{ "- template: {source: a, template: '{{ .Value | default \"d\" }}'}", "x",
+		  "x; a=d" },
 		/* an error changes nothing */
-		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: '{{ ToUpper .b }}'}",
+		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: '{{ ToUpper .b "
+		  "}}'}",
 		  "a=1", "a=1; a=1" },
 		/* as in Promtail's documentation */
 		{ "- template: {source: out, template: '{{ if eq .app \"web\" }}W{{ else }}-{{ end "
@@ -50,7 +52,8 @@ static void template_rows(void)
 	static const struct stage_test_row bad[] = {
 		{ "- template: {template: x}", "", "source" },
 		{ "- template: {source: a, template: '{{ ToUper .x }}'}", "",
-		  "f:2:35: stages[0].template.template: 1:4: function \"ToUper\" not defined (did you "
+		  "f:2:35: stages[0].template.template: 1:4: function \"ToUper\" not defined (did "
+		  "you "
 		  "mean 'ToUpper'?)" },
 		{ "- template: {source: a, template: '{{ trunc .x }}'}", "", "wrong number" },
 	};

@@ -95,7 +95,8 @@ static void replace_rows(void)
 		{ "- regex: {expression: '(?P<p>\\S+)$'}\n"
 		  "- replace: {source: p, expression: '^(.)', replace: '#'}",
 		  "x abc", "x abc; p=#bc" },
-		{ "- replace: {expression: '(\\w+)$', replace: '{{ .Value | ToUpper }}@{{ .app }}'}",
+		{ "- replace: {expression: '(\\w+)$', replace: '{{ .Value | ToUpper }}@{{ .app "
+		  "}}'}",
 		  "x abc", "x ABC@web" },
 		/* a template that fails leaves everything as it is */
 		{ "- replace: {expression: '(?P<g>\\w+)', replace: '{{ trunc 1 .nope }}'}", "x abc",
