@@ -11,6 +11,11 @@ static int os_open(const char *path, int flags, mode_t mode)
 	return open(path, flags, mode);
 }
 
+static int os_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return openat(dirfd, path, flags, mode);
+}
+
 static int os_accept4(int fd, struct sockaddr *addr, socklen_t *n, int flags)
 {
 	return accept4(fd, addr, n, flags);
@@ -38,6 +43,7 @@ static int os_statx(int dirfd, const char *path, int flags, unsigned mask, struc
 
 const struct os_ops os_kernel = {
 	.open = os_open,
+	.openat = os_openat,
 	.close = close,
 	.read = read,
 	.pread = pread,

@@ -17,6 +17,7 @@ struct statx;
 
 struct os_ops {
 	int (*open)(const char *path, int flags, mode_t mode);
+	int (*openat)(int dirfd, const char *path, int flags, mode_t mode);
 	int (*close)(int fd);
 	ssize_t (*read)(int fd, void *buf, size_t n);
 	ssize_t (*pread)(int fd, void *buf, size_t n, off_t at);

@@ -134,7 +134,17 @@ static void on_rescan(void *ctx, bool is_lost)
 		loop_timer_set(fi->in->loop, &fi->scan_timer, at_ns, on_scan);
 }
 
-static const struct watch_ops watch_ops = { on_modified, on_named, on_names_told, on_rescan };
+static void on_permitted(void *ctx, struct str path)
+{
+	if (open_is_refused(ctx, path))
+		on_rescan(ctx, false);
+}
+
+static const struct watch_ops watch_ops = { .modified = on_modified,
+					    .named = on_named,
+					    .permitted = on_permitted,
+					    .names_told = on_names_told,
+					    .rescan = on_rescan };
 
 static void on_poll(struct timer *timer)
 {
@@ -181,13 +191,23 @@ static const struct conf_enum watch_names[] = {
 	{ NULL, 0, NULL },
 };
 
+static const struct conf_enum follow_names[] = {
+	{ "all", FOLLOW_ALL, "wherever they lead" },
+	{ "within", FOLLOW_WITHIN, "only to what is below a directory that a pattern begins in" },
+	{ "none", FOLLOW_NONE, "not at all below those directories" },
+	{ NULL, 0, NULL },
+};
+
 static const struct conf_field file_fields[] = {
 	CONF_LIST(struct file_conf, paths, NULL,
 		  "Files to read, as patterns: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any "
-		  "directories. Symlinks are followed.",
+		  "directories.",
 		  .flags = CONF_REQUIRED, .alias = "path", .example = "[/var/log/*.log]"),
 	CONF_LIST(struct file_conf, exclude, NULL, "Files not to read, as patterns.",
 		  .example = "[/var/log/*.gz]"),
+	CONF_ENUM(struct file_conf, follow, "all", follow_names,
+		  "Which symlinks are followed. Where others may write into a log directory, "
+		  "`within` keeps them from having any file read that the agent can open."),
 	CONF_ENUM(
 		struct file_conf, start, "beginning", start_names,
 		"Where to begin with files that are there when the agent starts and have no saved "
@@ -377,6 +397,7 @@ static int file_open(struct input *in, struct err *err)
 	r = compile(&fi->conf->paths, &fi->globs, &fi->nglobs, err);
 	if (r == 0)
 		r = compile(&fi->conf->exclude, &fi->excludes, &fi->nexcludes, err);
+	open_init(fi);
 	if (r == 0)
 		r = open_positions(fi, err);
 	if (r < 0)
@@ -447,6 +468,7 @@ static void file_close(struct input *in)
 	free_globs(fi->globs, fi->nglobs);
 	free_globs(fi->excludes, fi->nexcludes);
 	find_fini(fi);
+	open_fini(fi);
 	map_fini(&fi->by_path);
 	map_fini(&fi->by_id);
 	map_fini(&fi->by_label);

@@ -3,6 +3,7 @@
  *
  *	file.c   options, life of the instance, turns (read, note positions, submit)
  *	find.c   which files there are: scans, events, rotation, restart
+ *	open.c   from a name to a descriptor that is safe to read
  *	tail.c   life of one file: from opening to its last ack
  *	start.c  where to begin with a file that is met for the first time
  *	rotated.c how many files without a name are kept open
@@ -23,11 +24,13 @@
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
 
 enum file_start { START_BEGINNING, START_END, START_LAST };
+enum file_follow { FOLLOW_ALL, FOLLOW_WITHIN, FOLLOW_NONE };
 
 struct file_conf {
 	struct conf_list paths, exclude;
-	unsigned start; /* enum file_start */
-	unsigned watch; /* enum watch_mode */
+	unsigned start;  /* enum file_start */
+	unsigned watch;  /* enum watch_mode */
+	unsigned follow; /* enum file_follow */
 	size_t max_line;
 	int64_t rotate_wait_ns, partial_wait_ns, poll_interval_ns, scan_interval_ns;
 	int64_t ignore_older_ns; /* 0: off */
@@ -41,9 +44,9 @@ struct tail;
 /* Why a file was refused, so that it is said once. */
 struct refusal {
 	struct map_node node; /* by path */
-	struct refusal *next;
+	struct refusal *next, **link;
 	struct str path; /* owned */
-	uint64_t ino;
+	uint64_t ino, round;
 	const char *reason;
 };
 
@@ -60,6 +63,8 @@ struct file_input {
 	const struct file_conf *conf;
 	struct glob *globs, *excludes;
 	size_t nglobs, nexcludes;
+	char **roots; /* directories that the patterns begin in */
+	size_t nroots;
 	struct watch *watch;
 	struct positions *positions;
 	struct tail *tails;
@@ -202,6 +207,22 @@ struct read_batch {
 /* The next batch of a tail, at most one. Notes its range with the positions. */
 enum read_result tail_read(struct tail *t, struct read_batch *ret);
 
+/* ---- open.c ------------------------------------------------------------------------------- */
+
+/* After the patterns are compiled. */
+void open_init(struct file_input *fi);
+void open_fini(struct file_input *fi);
+/* A descriptor of the regular file that this name leads to, or -1: it is gone, or refused. */
+int open_regular(struct file_input *fi, struct str path, struct file_look *look);
+/* May the directory that this symlink leads to be looked into? */
+bool open_may_enter(struct file_input *fi, struct str path);
+/* A file we do not read; said and counted once. */
+void open_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
+		 const char *advice);
+/* After a scan: what was refused before and not in it is gone. */
+void open_swept(struct file_input *fi);
+bool open_is_refused(const struct file_input *fi, struct str path);
+
 /* ---- find.c ------------------------------------------------------------------------------- */
 
 /* What was rotated away while nobody looked is found by identity; then a first scan. */
@@ -213,9 +234,6 @@ void find_note_name(struct file_input *fi, struct str path, enum watch_name what
 void find_noted_names(struct file_input *fi);
 /* Something was written to the file of this name. */
 void find_modified(struct file_input *fi, struct str path);
-/* A file we do not read; said and counted once. */
-void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
-		 const char *advice);
 void find_fini(struct file_input *fi);
 
 /* ---- start.c ------------------------------------------------------------------------------ */

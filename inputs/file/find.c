@@ -13,62 +13,7 @@
 #include "lib/mem.h"
 #include "lib/os.h"
 
-#define REFUSALS_MAX 10000
 #define BLIND_AFTER_NS (2 * NS_PER_S) /* a change this old should have been told by inotify */
-
-/* ---- refusals ----------------------------------------------------------------------------- */
-
-static void forget_refusals(struct file_input *fi)
-{
-	while (fi->refusals) {
-		struct refusal *r = fi->refusals;
-
-		fi->refusals = r->next;
-		mem_free((void *)(uintptr_t)r->path.p);
-		mem_free(r);
-	}
-	map_fini(&fi->refused);
-	fi->nrefusals = 0;
-}
-
-/* True when it was not known before. */
-static bool note_refusal(struct file_input *fi, struct str path, uint64_t ino, const char *reason)
-{
-	uint64_t hash = str_hash(path, 0);
-	struct refusal *r;
-
-	for (struct map_node *n = map_first(&fi->refused, hash); n; n = map_next(n)) {
-		r = container_of(n, struct refusal, node);
-		if (!str_eq(r->path, path))
-			continue;
-		if (r->ino == ino && strcmp(r->reason, reason) == 0)
-			return false;
-		r->ino = ino;
-		r->reason = reason;
-		return true;
-	}
-	if (fi->nrefusals == REFUSALS_MAX)
-		forget_refusals(fi);
-	r = mem_zalloc(sizeof(*r));
-	r->path = str_make(mem_dup(path.p, path.n), path.n);
-	r->ino = ino;
-	r->reason = reason;
-	r->next = fi->refusals;
-	fi->refusals = r;
-	fi->nrefusals++;
-	map_add(&fi->refused, &r->node, hash);
-	return true;
-}
-
-void find_refuse(struct file_input *fi, struct str path, uint64_t ino, const char *reason,
-		 const char *advice)
-{
-	if (!note_refusal(fi, path, ino, reason))
-		return;
-	input_count_error(fi->in, reason);
-	log_warn("file is not read", KV("path", path), KV_S("reason", reason),
-		 KV_S("advice", advice));
-}
 
 /* ---- names -------------------------------------------------------------------------------- */
 
@@ -126,7 +71,6 @@ static struct str origin_of(const struct file_input *fi, struct str path, unsign
 
 void find_fini(struct file_input *fi)
 {
-	forget_refusals(fi);
 	for (size_t i = 0; i < ARRIVALS; i++) {
 		drop(&fi->arrivals[i].from);
 		drop(&fi->arrivals[i].to);
@@ -241,59 +185,7 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 	return p;
 }
 
-/* ---- opening ------------------------------------------------------------------------------ */
-
-static void refuse_type(struct file_input *fi, struct str path, uint64_t ino, uint32_t mode)
-{
-	if (S_ISDIR(mode))
-		find_refuse(fi, path, ino, "directory", "to read the files in it, write path/*");
-	else
-		find_refuse(fi, path, ino, "not_regular", "only regular files can be read");
-}
-
-/* A descriptor of a regular file, or -1. Looked at before it is opened as well: opening a device
- * can have effects. */
-static int open_regular(struct file_input *fi, struct str path, unsigned char d_type,
-			struct file_look *look)
-{
-	int flags = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, fd;
-	char start[COMPRESSED_BYTES];
-
-	if (d_type == DT_REG)
-		flags |= O_NOFOLLOW;
-	else if (!file_look_path(path.p, look))
-		return -1; /* gone, or a link to nothing */
-	else if (!S_ISREG(look->mode)) {
-		refuse_type(fi, path, look->id.ino, look->mode);
-		return -1;
-	}
-	fd = OS_RETRY(os->open(path.p, flags, 0));
-	if (fd < 0) {
-		if (errno == EACCES || errno == EPERM)
-			find_refuse(
-				fi, path, 0, "permission",
-				"add the agent's user to the file's group (often adm), or an ACL");
-		else if (errno == EMFILE || errno == ENFILE)
-			find_refuse(fi, path, 0, "descriptors", "raise the limit of open files");
-		else if (errno != ENOENT && errno != ELOOP && errno != ENOTDIR)
-			find_refuse(fi, path, 0, "open", strerror(errno));
-		return -1;
-	}
-	if (!file_look(fd, look) || !S_ISREG(look->mode)) {
-		refuse_type(fi, path, look->id.ino, look->mode);
-		os->close(fd);
-		return -1;
-	}
-	if (look->size >= sizeof(start) &&
-	    file_read(fd, start, sizeof(start), 0) == (ssize_t)sizeof(start) &&
-	    is_compressed(str_make(start, sizeof(start)))) {
-		find_refuse(fi, path, look->id.ino, "compressed",
-			    "compressed files are not read; name them in exclude");
-		os->close(fd);
-		return -1;
-	}
-	return fd;
-}
+/* ---- discovery ---------------------------------------------------------------------------- */
 
 /* The file that has this descriptor has a tail already. */
 static void meet_again(struct file_input *fi, struct tail *t, struct str path)
@@ -354,7 +246,7 @@ static bool is_full(struct file_input *fi)
 	return true;
 }
 
-static void discover(struct file_input *fi, struct str path, unsigned char d_type)
+static void discover(struct file_input *fi, struct str path)
 {
 	struct tail *t = find_by_path(fi, path), *other;
 	struct file_look look = { .size = 0 };
@@ -362,7 +254,7 @@ static void discover(struct file_input *fi, struct str path, unsigned char d_typ
 	struct pos *p;
 	int fd;
 
-	fd = open_regular(fi, path, d_type, &look);
+	fd = open_regular(fi, path, &look);
 	if (fd < 0)
 		return;
 	other = tail_of(fi, &look.id);
@@ -404,18 +296,22 @@ static void on_file(void *ctx, const struct walk_file *f)
 	for (size_t i = 0; i < fi->nexcludes; i++)
 		if (glob_match(&fi->excludes[i], f->path))
 			return;
-	if (f->d_type != DT_REG && f->d_type != DT_LNK && f->d_type != DT_UNKNOWN)
-		refuse_type(fi, f->path, f->ino, f->d_type == DT_DIR ? S_IFDIR : S_IFIFO);
-	else
-		discover(fi, f->path, f->d_type);
+	discover(fi, f->path);
+}
+
+static bool on_link(void *ctx, struct str path)
+{
+	return open_may_enter(ctx, path);
 }
 
 static void on_trouble(void *ctx, struct str path, int errnum)
 {
-	find_refuse(ctx, path, 0, "directory_unreadable", strerror(errnum));
+	open_refuse(ctx, path, 0, "directory_unreadable",
+		    errnum == EACCES ? "give the agent's user r and x on it: its group, or setfacl"
+				     : strerror(errnum));
 }
 
-static const struct walk_ops walk_ops = { on_dir, on_file, on_trouble };
+static const struct walk_ops walk_ops = { on_dir, on_file, on_link, on_trouble };
 
 /* Files that were not met at their path, and changes that nobody told us of. */
 static void check_tails(struct file_input *fi)
@@ -460,9 +356,10 @@ void find_scan(struct file_input *fi)
 	watch_begin(fi->watch);
 	for (size_t i = 0; i < fi->nglobs; i++)
 		if (walk_glob(&fi->globs[i], &walk_ops, fi) >= WALK_DIRS_MAX)
-			find_refuse(fi, fi->globs[i].text, 0, "too_many_directories",
+			open_refuse(fi, fi->globs[i].text, 0, "too_many_directories",
 				    "the rest of the pattern is not looked at; make it narrower");
 	watch_end(fi->watch);
+	open_swept(fi);
 	check_tails(fi);
 	if (fi->has_left && rotated_has_room(fi, 0))
 		find_moved(fi, true);
@@ -483,12 +380,8 @@ static void look_at_name(struct file_input *fi, struct str path)
 	}
 	if (t && S_ISREG(s.stx_mode) && t->id.ino == s.stx_ino && leads_to(path, &t->id))
 		return;
-	if (S_ISREG(s.stx_mode) || S_ISLNK(s.stx_mode)) {
-		if (is_wanted(fi, path))
-			discover(fi, path, S_ISREG(s.stx_mode) ? DT_REG : DT_LNK);
-	} else if (is_wanted(fi, path)) {
-		refuse_type(fi, path, s.stx_ino, s.stx_mode);
-	}
+	if (is_wanted(fi, path))
+		discover(fi, path);
 }
 
 void find_noted_names(struct file_input *fi)
@@ -599,7 +492,7 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	uint64_t unread;
 	int fd;
 
-	fd = open_regular(fi, str_c(m->path), DT_REG, &look);
+	fd = open_regular(fi, str_c(m->path), &look);
 	if (fd < 0)
 		return;
 	if (tail_of(fi, &look.id) || !file_id_eq(&look.id, &m->pos->file) ||

@@ -174,6 +174,18 @@ bool glob_match(const struct glob *g, struct str path)
 	return false;
 }
 
+void glob_root(const struct glob_path *path, struct buf *out)
+{
+	size_t from = out->n;
+
+	for (size_t i = 0; i + 1 < path->n && path->elems[i].kind == GLOB_NAME; i++) {
+		buf_ch(out, '/');
+		buf_str(out, path->elems[i].text);
+	}
+	if (out->n == from)
+		buf_ch(out, '/');
+}
+
 /* ---- compiling ---------------------------------------------------------------------------- */
 
 struct compiler {

@@ -7,6 +7,7 @@
 #ifndef INPUTS_FILE_GLOB_H
 #define INPUTS_FILE_GLOB_H
 
+#include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/str.h"
 
@@ -46,6 +47,9 @@ void glob_fini(struct glob *g);
 
 /* path: absolute, without "." and "..". */
 bool glob_match(const struct glob *g, struct str path);
+/* Appends the directory that the path begins in: everything before its first pattern, or before its
+ * last name. */
+void glob_root(const struct glob_path *path, struct buf *out);
 bool glob_elem_match(const struct glob_elem *e, struct str name);
 
 #endif

@@ -322,7 +322,7 @@ static enum read_result look_at_head(struct tail *t)
 	}
 	if (t->offset == 0 && t->pos->head_n < COMPRESSED_BYTES &&
 	    is_compressed(str_make(head, n))) {
-		find_refuse(t->fi, t->pos->path, t->id.ino, "compressed",
+		open_refuse(t->fi, t->pos->path, t->id.ino, "compressed",
 			    "compressed files are not read; name them in exclude");
 		t->is_forgotten = true;
 		tail_close(t);

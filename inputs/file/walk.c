@@ -138,6 +138,8 @@ static bool entry(struct walk *w, uint64_t next, unsigned char d_type, uint64_t 
 		}
 		if (!(next & ~bit(w->g->n)))
 			return true;
+		if (d_type == DT_LNK && !w->ops->link(w->ctx, buf_as_str(&w->path)))
+			return true;
 		if (w->depth++ < DEPTH_MAX)
 			enter(w, next);
 		else

@@ -184,7 +184,8 @@ static void add_watches(struct watch *w, struct dir *d)
 		return;
 	}
 	add_wd(w, d, &w->names, &w->by_names_wd, &d->by_names_wd, &d->names_wd,
-	       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF);
+	       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |
+		       IN_MOVE_SELF);
 	if (d->what & WALK_FILES && !d->is_polled)
 		add_wd(w, d, &w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd, IN_MODIFY);
 	if (w->mode == WATCH_AUTO && !d->is_polled && fs_is_blind(d->path.p))
@@ -257,6 +258,10 @@ static void name_event(struct watch *w, struct dir *d, const struct inotify_even
 	if (e->len == 0)
 		return;
 	path = event_path(w, d, e);
+	if (e->mask & IN_ATTRIB) {
+		w->ops->permitted(w->ctx, path);
+		return;
+	}
 	if (e->mask & IN_ISDIR) {
 		if (d->what & WALK_SUBDIRS)
 			w->ops->rescan(w->ctx, false);

@@ -22,6 +22,8 @@ struct watch_ops {
 	void (*modified)(void *ctx, struct str path);
 	/* A name came, went, or is another file now. The two ends of a rename have the same cookie. */
 	void (*named)(void *ctx, struct str path, enum watch_name what, uint32_t cookie);
+	/* Permissions of this name may have changed. */
+	void (*permitted)(void *ctx, struct str path);
 	/* All names that were waiting have been told: now look at them. */
 	void (*names_told)(void *ctx);
 	/* Directories changed, or (lost) the kernel had to drop events: look at everything. */

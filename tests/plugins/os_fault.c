@@ -18,6 +18,7 @@
 
 #define CALLS(X)                                                                                   \
 	X(open)                                                                                    \
+	X(openat)                                                                                  \
 	X(close)                                                                                   \
 	X(read)                                                                                    \
 	X(pread)                                                                                   \
@@ -132,6 +133,11 @@ static bool fails_or_short(enum call call, int fd, size_t *n)
 static int fault_open(const char *path, int flags, mode_t mode)
 {
 	return fails(CALL_open, -1, path) ? -1 : os_kernel.open(path, flags, mode);
+}
+
+static int fault_openat(int dirfd, const char *path, int flags, mode_t mode)
+{
+	return fails(CALL_openat, -1, path) ? -1 : os_kernel.openat(dirfd, path, flags, mode);
 }
 
 static int fault_close(int fd)

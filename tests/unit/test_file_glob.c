@@ -175,6 +175,12 @@ static void on_dir(void *ctx, struct str path, unsigned what)
 		   what & WALK_SUBDIRS ? "d" : "");
 }
 
+static bool on_link(void *ctx, struct str path)
+{
+	(void)ctx;
+	return !str_is(str_skip(path, path.n - 4), "tabu");
+}
+
 static void on_trouble(void *ctx, struct str path, int errnum)
 {
 	(void)ctx;
@@ -251,7 +257,7 @@ static void walks(void)
 		{ "fi*", "/fifo", "=f" },
 	};
 	char root[] = "/tmp/tailrace-glob-XXXXXX", command[100];
-	static const struct walk_ops ops = { on_dir, on_file, on_trouble };
+	static const struct walk_ops ops = { on_dir, on_file, on_link, on_trouble };
 
 	OK(mkdtemp(root) != NULL);
 	make(root, "a");
@@ -265,6 +271,7 @@ static void walks(void)
 	touch(root, "b/c/d/z.log");
 	point(root, "b/c/loop", "..");
 	point(root, "link", "a");
+	point(root, "b/tabu", "../a"); /* not to be followed */
 	point(root, "dangling", "nowhere");
 	snprintf(command, sizeof(command), "%s/fifo", root);
 	OK(mkfifo(command, 0600) == 0);
@@ -286,10 +293,34 @@ static void walks(void)
 	OK(system(command) == 0);
 }
 
+/* The directory that a pattern begins in: what `follow` is about. */
+static void roots(void)
+{
+	static const char *const rows[][2] = {
+		{ "/a/b/*.log", "/a/b" },    { "/a/b/x.log", "/a/b" }, { "/a/**/x/*.log", "/a" },
+		{ "/a/{b,b}/x*/y", "/a/b" }, { "/x.log", "/" },        { "/*/x.log", "/" },
+		{ "*.log", "/base" },        { "/a/\\*/b", "/a/*" },
+	};
+	struct buf root = BUF_INIT;
+	struct err err;
+	struct glob g;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		ROW(rows[i][0]);
+		OK(glob_init(&g, str_c(rows[i][0]), STR("/base"), &err) == 0);
+		buf_clear(&root);
+		glob_root(&g.paths[0], &root);
+		EQ_STR(buf_as_str(&root), rows[i][1]);
+		glob_fini(&g);
+	}
+	buf_fini(&root);
+}
+
 int main(void)
 {
 	RUN(matching);
 	RUN(refused);
+	RUN(roots);
 	RUN(walks);
 	return test_end();
 }
