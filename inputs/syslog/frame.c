@@ -48,7 +48,7 @@ static enum count_result read_count(const struct framer *f, struct str s, size_t
 	uint64_t count = 0;
 	size_t n = 0;
 
-	if (f->mode == FRAME_LF || !is_digit(s.p[0]))
+	if (f->mode == FRAME_LF || f->mode == FRAME_NUL || !is_digit(s.p[0]))
 		return COUNT_NONE;
 	if (s.p[0] == '0')
 		return bad;
@@ -114,31 +114,54 @@ static enum frame_result counted(struct framer *f, struct str *avail, struct fra
 	return FRAME_MESSAGE;
 }
 
-/* Index of the first LF or NUL, or s.n. */
-static size_t delimiter(struct str s, size_t from)
+/* Index of the byte that ends the message, or s.n. What is before f->scanned is known to hold none. */
+static size_t delimiter(struct framer *f, struct str s)
 {
-	struct str rest = str_skip(s, from);
-	size_t n = str_chr(rest, '\n');
+	bool is_line = f->mode != FRAME_NUL && !f->has_nul;
+	size_t lf, nul = s.n;
+	enum count_result pri;
 
-	return from + str_chr(str_sub(rest, 0, n), '\0');
+	if (is_line)
+		nul = f->scanned + str_chr(str_skip(s, f->scanned), '\n');
+	nul = f->scanned + str_chr(str_sub(s, f->scanned, nul), '\0');
+	if (is_line || f->mode == FRAME_NUL) {
+		f->scanned = nul;
+		return nul;
+	}
+	/* Lines end it only where the next one has a PRI, and never behind what is kept of it: what has
+	 * been dropped cannot be looked at again. */
+	for (;; f->scanned = lf + 1) {
+		lf = f->scanned + str_chr(str_sub(s, f->scanned, nul), '\n');
+		if (lf >= nul || lf > f->max_message || f->skipped) {
+			f->scanned = nul;
+			return nul;
+		}
+		pri = pri_at(s, lf + 1);
+		if (pri == COUNT_OK)
+			return lf;
+		if (pri == COUNT_MORE && nul == s.n) {
+			f->scanned = lf;
+			return s.n;
+		}
+	}
 }
 
 /* A message up to the next delimiter. When it grows beyond the cap its first max_message bytes
  * stay in place and everything behind them is dropped until the delimiter shows how long it was. */
 static enum frame_result delimited(struct framer *f, struct str *avail, struct frame *ret)
 {
-	size_t n = delimiter(*avail, f->scanned), kept = f->max_message;
+	size_t n = delimiter(f, *avail), kept = f->max_message;
 
 	if (n == avail->n) {
-		/* One byte more may be kept: it can be the CR of a message that just fits. */
-		if (n > kept + 1 || f->skipped) {
+		if (n > kept + FRAME_EXTRA || f->skipped) {
 			f->skipped += n - kept;
 			f->cut_bytes += n - kept;
 			avail->n = kept;
+			f->scanned = kept;
 		}
-		f->scanned = avail->n;
 		return FRAME_MORE;
 	}
+	f->has_nul |= f->mode == FRAME_AUTO && avail->p[n] == '\0';
 	*ret = (struct frame){
 		.bytes = str_sub(*avail, 0, n),
 		.full_bytes = n + f->skipped,

@@ -3,10 +3,13 @@
  * or NUL, told apart per connection and, where a stream mixes them, per message. No I/O: the caller
  * keeps the bytes, the result does not depend on how reads split them.
  *
+ * Senders that end messages in NUL do so to have line ends inside (Python's logging does): once one was
+ * seen, a line end is text, unless a PRI follows: then it was a stray NUL, and messages end in LF.
+ *
  *	avail = the bytes read and not yet framed
  *	while ((got = frame_next(&f, &avail, &frame)) == FRAME_MESSAGE)
  *		use frame.bytes (a slice of avail);
- *	FRAME_MORE: avail is what must be kept (at most max_message + 1 bytes, it may have lost bytes
+ *	FRAME_MORE: avail is what must be kept (at most max_message + FRAME_EXTRA bytes, it may have lost bytes
  *		at both ends); read more right behind it
  *	FRAME_BAD: close the connection; what is left cannot be told apart
  */
@@ -19,7 +22,11 @@ enum frame_mode {
 	FRAME_AUTO,  /* "LEN <PRI>" is octet counting and makes the stream FRAME_OCTET */
 	FRAME_OCTET, /* a digit at a frame's start is a count; other bytes are read up to a LF */
 	FRAME_LF,    /* never octet counting */
+	FRAME_NUL,   /* ends in NUL and nothing else */
 };
+
+/* Bytes looked at behind the longest message: the CR of one that just fits, or LF and PRI. */
+#define FRAME_EXTRA ((size_t)8)
 
 enum frame_result { FRAME_MORE, FRAME_MESSAGE, FRAME_BAD };
 
@@ -37,6 +44,7 @@ struct framer {
 	bool has_count; /* the count of the message at hand has been read */
 	bool is_text;   /* the message at hand is known not to begin with a count */
 	bool is_resync;
+	bool has_nul; /* FRAME_AUTO: a message has ended in NUL */
 	size_t max_message;
 	uint64_t count;       /* its length */
 	uint64_t discard;     /* bytes of an octet-counted message still to be skipped */

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stream sockets, as their three files share them. All of it lives on the I/O thread.
+/* Stream sockets, as their four files share them. All of it lives on the I/O thread.
  *
  *	tcp.c     listeners: accepting, starting, stopping
  *	greet.c   who it is: PROXY header, TLS handshake, limits per peer
- *	conn.c    a connection: reading, framing, batches, pauses, timeouts, its end
+ *	conn.c    the life of a connection: batches on their way, pauses, timeouts, its end
+ *	read.c    its bytes: reading, framing, filling batches
  */
 #ifndef INPUTS_SYSLOG_STREAM_H
 #define INPUTS_SYSLOG_STREAM_H
@@ -95,6 +96,23 @@ void conn_resume(struct conn *c);
 void conn_last_reads(struct conn *c);
 /* Nobody will settle its batches any more. */
 void conn_abandon(struct conn *c);
+/* What one peer may have on its way, so that others find credit, too. */
+size_t conn_peer_limit(const struct conn *c);
+/* Makes b's ack one of c's. */
+void conn_flight(struct conn *c, struct batch *b);
+/* Not read until conn_resume(). */
+void conn_pause(struct conn *c);
+/* Something incomplete has begun, or (0) nothing is incomplete: see since_ns. */
+void conn_set_since(struct conn *c, int64_t since_ns);
+
+/* read.c */
+void conn_readable(struct io *io, uint32_t events);
+void conn_turn(struct timer *t);
+bool conn_has_more(const struct conn *c); /* inside TLS, where no event tells */
+void conn_submit(struct conn *c);
+/* The last message, and all that is held. */
+void conn_end(struct conn *c);
+
 /* Those that waited for this peer's records to be settled. */
 void tcp_resume_peer(struct tcp *t, const struct peer *peer);
 

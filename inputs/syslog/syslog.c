@@ -9,9 +9,14 @@
 #include "lib/net.h"
 
 static const struct conf_enum framings[] = {
-	{ "auto", FRAME_AUTO, "`LEN <PRI>` is octet counting, anything else ends in LF or NUL" },
+	{ "auto", FRAME_AUTO,
+	  "`LEN <PRI>` is octet counting, anything else ends in LF or NUL; once a message has "
+	  "ended in "
+	  "NUL, a line end is text unless a PRI follows" },
 	{ "octet_counting", FRAME_OCTET, "RFC 6587 section 3.4.1" },
-	{ "newline", FRAME_LF, "RFC 6587 section 3.4.2; a number in front is text" },
+	{ "newline", FRAME_LF,
+	  "RFC 6587 section 3.4.2: ends in LF or NUL; a number in front is text" },
+	{ "nul", FRAME_NUL, "ends in NUL, line ends are text" },
 	{ 0 },
 };
 

@@ -76,6 +76,22 @@ static const struct row rows[] = {
 	{ "many more, no end", FRAME_LF, STR(A64 A64 A64), A64 "!~192|" },
 	{ "one more, no end", FRAME_LF, STR(A64 "x"), A64 "!~65|" },
 	{ "the cap, no end", FRAME_LF, STR(A64), A64 "~|" },
+	{ "LF inside NUL", FRAME_AUTO, STR("<13>a\0<13>b\nc\n d\0<13>e\0"),
+	  "<13>a|<13>b\\nc\\n d|<13>e|" },
+	{ "LF inside NUL, at first", FRAME_AUTO, STR("<13>a\nb\0<13>c\nd\0"),
+	  "<13>a|b|<13>c\\nd|" },
+	{ "a stray NUL", FRAME_AUTO, STR("<13>a\n<13>b\0\n<13>c\n<13>d\n<1>e\nf\n<"),
+	  "<13>a|<13>b|<13>c|<13>d|<1>e\\nf\\n<~|" },
+	{ "LF inside NUL, not kept", FRAME_AUTO, STR("a\0" A64 "\n<13>b\0c\0"),
+	  "a|" A64 "|<13>b|c|" },
+	{ "LF behind what is kept", FRAME_AUTO, STR("a\0" A64 "x\n<13>b\0c\0"), "a|" A64 "!71|c|" },
+	{ "LF far behind", FRAME_AUTO, STR("a\0" A64 A64 "\n<13>b\0c\0"), "a|" A64 "!134|c|" },
+	{ "NUL, then octets", FRAME_AUTO,
+	  STR("<13>a\0"
+	      "5 <13>b"),
+	  "<13>a|<13>b|" },
+	{ "NUL only", FRAME_NUL, STR("5 <13>a\n<13>b\0\n<13>c\0d"), "5 <13>a\\n<13>b|<13>c|d~|" },
+	{ "NUL only, too long", FRAME_NUL, STR(A64 "\n<13>b\0c\0"), A64 "!70|c|" },
 	{ "nothing", FRAME_AUTO, STR(""), "" },
 };
 
@@ -126,7 +142,7 @@ static void feed(const struct row *row, const size_t *pieces, size_t npieces, st
 		while ((got = frame_next(&f, &avail, &frame)) == FRAME_MESSAGE)
 			show(out, &frame);
 		if (got == FRAME_MORE)
-			OK(avail.n <= MAX + 1);
+			OK(avail.n <= MAX + FRAME_EXTRA);
 		nheld = avail.n;
 		if (nheld)
 			memmove(held, avail.p, nheld);
