@@ -117,13 +117,20 @@ static void too_slow(struct conn *c, const char *option)
 	log_warn("closing a connection: too slow", KV("peer", conn_name(c)), KV_S("limit", option));
 }
 
+static void restart_clocks(struct conn *c)
+{
+	c->read_ns = loop_now_ns(input_of(c)->loop);
+	if (c->since_ns)
+		c->since_ns = c->read_ns;
+}
+
 static void on_watch(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, watch);
 	struct loop *loop = input_of(c)->loop;
 
 	if (c->is_paused) /* one that we do not read is not to blame */
-		c->read_ns = c->since_ns = loop_now_ns(loop);
+		restart_clocks(c);
 	if (due_ns(c) > loop_now_ns(loop)) {
 		loop_timer_set(loop, t, due_ns(c), on_watch);
 		return;
@@ -159,9 +166,7 @@ void conn_resume(struct conn *c)
 	if (!c->is_paused || c->is_closed || c->turn.at_ns)
 		return;
 	c->is_paused = false;
-	c->read_ns = loop_now_ns(loop);
-	if (c->since_ns)
-		c->since_ns = c->read_ns;
+	restart_clocks(c);
 	loop_io_add(loop, &c->io, c->io.fd, EPOLLIN, conn_readable);
 	if (conn_has_more(c))
 		loop_timer_in(loop, &c->turn, 0, conn_turn);

@@ -137,9 +137,10 @@ static enum greet_result proxy(struct conn *c)
 	}
 	if (result == PROXY_OK)
 		got = (ssize_t)(header.used - have);
-	got = os->recv(c->io.fd, c->held + have, (size_t)got, MSG_DONTWAIT);
+	if (os->recv(c->io.fd, c->held + have, (size_t)got, MSG_DONTWAIT) != got)
+		return GREET_REFUSED;
 	if (result == PROXY_MORE) {
-		c->tail = str_make(c->held, have + (size_t)(got > 0 ? got : 0));
+		c->tail = str_make(c->held, have + (size_t)got);
 		return GREET_WAIT;
 	}
 	mem_free(TAKE(c->held));

@@ -52,8 +52,11 @@ void conn_submit(struct conn *c)
 
 static void add_frame(struct conn *c, const struct frame *f)
 {
-	if (f->is_resync)
+	if (f->is_resync) {
 		input_count_error(input_of(c), "framing");
+		log_warn("bytes stand where an octet count must be, taken up to the next line end",
+			 KV("peer", conn_name(c)), KV("bytes", str_sub(f->bytes, 0, 24)));
+	}
 	syslog_scribe_add(&c->scribe, c->batch, f, &c->from);
 }
 
@@ -339,8 +342,10 @@ void conn_last_reads(struct conn *c)
 {
 	enum read_result got = READ_MORE;
 
-	if (c->is_closed || c->is_paused || c->stage != CONN_OPEN)
+	/* One that is over its rate is read, one without credit not. */
+	if (c->is_closed || (c->is_paused && !c->turn.at_ns) || c->stage != CONN_OPEN)
 		return;
+	c->is_paused = false;
 	for (int i = 0; i < LAST_READS_MAX && (got == READ_MORE || conn_has_more(c)); i++)
 		if ((got = read_once(c)) == READ_CLOSED)
 			return;
