@@ -109,6 +109,12 @@ static void on_modified(void *ctx, struct str path)
 	find_modified(ctx, path);
 }
 
+static void on_file_modified(void *ctx, struct watch_file *f)
+{
+	(void)ctx;
+	tail_ready(container_of(f, struct tail, watched));
+}
+
 static void on_named(void *ctx, struct str path, enum watch_name what, uint32_t cookie)
 {
 	find_note_name(ctx, path, what, cookie);
@@ -136,11 +142,14 @@ static void on_rescan(void *ctx, bool is_lost)
 
 static void on_permitted(void *ctx, struct str path)
 {
-	if (open_is_refused(ctx, path))
+	struct map_node *at = NULL;
+
+	if (open_is_refused(ctx, path) || links_to(ctx, path, &at).p)
 		on_rescan(ctx, false);
 }
 
 static const struct watch_ops watch_ops = { .modified = on_modified,
+					    .file_modified = on_file_modified,
 					    .named = on_named,
 					    .permitted = on_permitted,
 					    .names_told = on_names_told,
@@ -315,6 +324,8 @@ static void get_metrics(struct file_input *fi)
 {
 	const char *name = fi->in->name;
 
+	fi->inotify_dirs = metric_get(METRIC_FILE_DIRS, "input", name, "by", "inotify", NULL);
+	fi->polled_dirs = metric_get(METRIC_FILE_DIRS, "input", name, "by", "polling", NULL);
 	fi->open_files = metric_get(METRIC_FILES_OPEN, "input", name, NULL);
 	fi->behind = metric_get(METRIC_FILE_BYTES_BEHIND, "input", name, NULL);
 	fi->lost_rewritten =
@@ -442,6 +453,8 @@ static void file_stop(struct input *in)
 	for (struct tail *t = fi->tails; t; t = t->next)
 		loop_timer_del(in->loop, &t->timer);
 	watch_free(TAKE(fi->watch));
+	metric_set(fi->inotify_dirs, 0);
+	metric_set(fi->polled_dirs, 0);
 }
 
 static bool file_is_idle(struct input *in)
@@ -469,6 +482,7 @@ static void file_close(struct input *in)
 	free_globs(fi->excludes, fi->nexcludes);
 	find_fini(fi);
 	open_fini(fi);
+	links_fini(fi);
 	map_fini(&fi->by_path);
 	map_fini(&fi->by_id);
 	map_fini(&fi->by_label);

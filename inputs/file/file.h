@@ -4,6 +4,7 @@
  *	file.c   options, life of the instance, turns (read, note positions, submit)
  *	find.c   which files there are: scans, events, rotation, restart
  *	open.c   from a name to a descriptor that is safe to read
+ *	links.c  symlinks to files, and what happens where they lead
  *	tail.c   life of one file: from opening to its last ack
  *	start.c  where to begin with a file that is met for the first time
  *	rotated.c how many files without a name are kept open
@@ -65,6 +66,7 @@ struct file_input {
 	size_t nglobs, nexcludes;
 	char **roots; /* directories that the patterns begin in */
 	size_t nroots;
+	char *own; /* the state directory */
 	struct watch *watch;
 	struct positions *positions;
 	struct tail *tails;
@@ -81,6 +83,8 @@ struct file_input {
 	struct refusal *refusals;
 	struct map refused;
 	size_t nrefusals;
+	struct hop *hops; /* links.c */
+	struct map hops_by_target;
 	struct arrival arrivals[ARRIVALS];
 	uint32_t narrivals;  /* ever noted */
 	struct str departed; /* owned: the last name that a rename took away */
@@ -92,8 +96,8 @@ struct file_input {
 	bool has_told_limit;
 	bool has_left; /* files that had to be closed before their end */
 	char *probe;   /* PROBE_BYTES to look for line ends in */
-	struct metric *open_files, *behind, *lost_rewritten, *rotated, *truncated, *deleted,
-		*too_old, *postponed, *position_errors, *cut, *partial;
+	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
+		*truncated, *deleted, *too_old, *postponed, *position_errors, *cut, *partial;
 };
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
@@ -128,16 +132,17 @@ struct tail {
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
-	bool is_replaying; /* ranges of pos from offset on are read again as they were */
-	bool is_ready;     /* in the queue */
-	bool is_rotated;   /* no path that we watch leads to it */
-	bool is_at_end;    /* everything seen was read once */
-	bool is_nameless;  /* as it counts in nrotated */
-	bool is_unseen;    /* the last look at it failed */
-	bool must_flush;   /* an unfinished line goes out now */
-	bool is_ahead;     /* waits for its oldest batches to settle */
-	bool is_forgotten; /* its position is dropped with it */
-	bool has_waited;   /* for the last bytes of the older file */
+	struct watch_file watched; /* where the watch of its directory is not enough */
+	bool is_replaying;         /* ranges of pos from offset on are read again as they were */
+	bool is_ready;             /* in the queue */
+	bool is_rotated;           /* no path that we watch leads to it */
+	bool is_at_end;            /* everything seen was read once */
+	bool is_nameless;          /* as it counts in nrotated */
+	bool is_unseen;            /* the last look at it failed */
+	bool must_flush;           /* an unfinished line goes out now */
+	bool is_ahead;             /* waits for its oldest batches to settle */
+	bool is_forgotten;         /* its position is dropped with it */
+	bool has_waited;           /* for the last bytes of the older file */
 };
 #define TAIL_MAGIC 0x7a11u
 
@@ -214,6 +219,8 @@ void open_init(struct file_input *fi);
 void open_fini(struct file_input *fi);
 /* A descriptor of the regular file that this name leads to, or -1: it is gone, or refused. */
 int open_regular(struct file_input *fi, struct str path, struct file_look *look);
+/* In our own state directory, where every line read makes another be written. */
+bool open_is_own(const struct file_input *fi, struct str path);
 /* May the directory that this symlink leads to be looked into? */
 bool open_may_enter(struct file_input *fi, struct str path);
 /* A file we do not read; said and counted once. */
@@ -222,6 +229,16 @@ void open_refuse(struct file_input *fi, struct str path, uint64_t ino, const cha
 /* After a scan: what was refused before and not in it is gone. */
 void open_swept(struct file_input *fi);
 bool open_is_refused(const struct file_input *fi, struct str path);
+
+/* ---- links.c ------------------------------------------------------------------------------ */
+
+/* This name is a symlink that may be followed: what happens at any step of its way is heard of. */
+void links_note(struct file_input *fi, struct str link);
+/* The links that lead through this path, one by one: *at is NULL first; STR_NONE behind the last. */
+struct str links_to(const struct file_input *fi, struct str target, struct map_node **at);
+/* After a scan: links that were not noted in it are gone. */
+void links_swept(struct file_input *fi);
+void links_fini(struct file_input *fi);
 
 /* ---- find.c ------------------------------------------------------------------------------- */
 

@@ -30,6 +30,8 @@ static struct str keep(struct str s)
 
 void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie)
 {
+	struct map_node *at = NULL;
+	struct str link;
 	bool is_from = fi->departed.p && what == NAME_MOVED_TO && cookie == fi->departed_cookie;
 
 	if (what == NAME_MOVED_FROM) {
@@ -48,6 +50,8 @@ void find_note_name(struct file_input *fi, struct str path, enum watch_name what
 		}
 	}
 	buf_put(&fi->names, path.p, path.n + 1);
+	while ((link = links_to(fi, path, &at)).p)
+		buf_put(&fi->names, link.p, link.n + 1);
 }
 
 /* What the file that is at `path` now was called first, as far as the last events tell: the newest
@@ -94,15 +98,22 @@ static struct tail *find_by_path(struct file_input *fi, struct str path)
 	return NULL;
 }
 
+static bool is_excluded(const struct file_input *fi, struct str path)
+{
+	bool is_out = open_is_own(fi, path);
+
+	for (size_t i = 0; i < fi->nexcludes && !is_out; i++)
+		is_out = glob_match(&fi->excludes[i], path);
+	return is_out;
+}
+
 static bool is_wanted(const struct file_input *fi, struct str path)
 {
 	bool is_in = false;
 
 	for (size_t i = 0; i < fi->nglobs && !is_in; i++)
 		is_in = glob_match(&fi->globs[i], path);
-	for (size_t i = 0; i < fi->nexcludes && is_in; i++)
-		is_in = !glob_match(&fi->excludes[i], path);
-	return is_in;
+	return is_in && !is_excluded(fi, path);
 }
 
 static bool leads_to(struct str path, const struct file_id *id)
@@ -132,6 +143,12 @@ static enum same content_is(const struct pos *p, int fd, uint64_t size, uint64_t
 	return head == SAME_YES ? marker_is(fd, offset, marker) : head;
 }
 
+/* On a file system without birth times, whose device has another number now. */
+static bool is_renumbered(const struct pos *p, const struct file_look *look)
+{
+	return p->head_n && p->file.dev != look->id.dev && file_id_alike(&p->file, &look->id);
+}
+
 /* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
  * a restore wrote a new file in its place. Shorter files are taken as new: two logs easily begin
  * with the same line, and reading twice is better than never. */
@@ -141,7 +158,7 @@ static struct pos *find_replaced(struct file_input *fi, int fd, const struct fil
 	struct pos *p = NULL;
 
 	while ((p = positions_find_path(fi->positions, path, p)))
-		if (p->head_n == HEAD_BYTES && !p->is_elsewhere &&
+		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
 		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
 			return p;
 	return NULL;
@@ -284,24 +301,32 @@ static void on_dir(void *ctx, struct str path, unsigned what)
 	watch_dir(fi->watch, path, what);
 }
 
+/* With `within`, only what was let in; where a link leads to nothing, that cannot be told. */
+static void note_link(struct file_input *fi, struct str path)
+{
+	if (fi->conf->follow == FOLLOW_ALL ||
+	    (find_by_path(fi, path) && !open_is_refused(fi, path)))
+		links_note(fi, path);
+}
+
 static void on_file(void *ctx, const struct walk_file *f)
 {
 	struct file_input *fi = ctx;
 	struct tail *t = find_by_path(fi, f->path);
 
-	if (t && f->ino && t->id.ino == f->ino) {
-		t->seen_round = fi->round;
+	if (is_excluded(fi, f->path))
 		return;
-	}
-	for (size_t i = 0; i < fi->nexcludes; i++)
-		if (glob_match(&fi->excludes[i], f->path))
-			return;
-	discover(fi, f->path);
+	if (t && f->ino && t->id.ino == f->ino)
+		t->seen_round = fi->round;
+	else
+		discover(fi, f->path);
+	if (f->d_type == DT_LNK)
+		note_link(fi, f->path);
 }
 
-static bool on_link(void *ctx, struct str path)
+static bool on_enter(void *ctx, struct str path, bool is_link)
 {
-	return open_may_enter(ctx, path);
+	return !open_is_own(ctx, path) && (!is_link || open_may_enter(ctx, path));
 }
 
 static void on_trouble(void *ctx, struct str path, int errnum)
@@ -311,7 +336,7 @@ static void on_trouble(void *ctx, struct str path, int errnum)
 				     : strerror(errnum));
 }
 
-static const struct walk_ops walk_ops = { on_dir, on_file, on_link, on_trouble };
+static const struct walk_ops walk_ops = { on_dir, on_file, on_enter, on_trouble };
 
 /* Files that were not met at their path, and changes that nobody told us of. */
 static void check_tails(struct file_input *fi)
@@ -338,6 +363,15 @@ static void check_tails(struct file_input *fi)
 	}
 }
 
+static void count_dirs(struct file_input *fi)
+{
+	size_t all, polled;
+
+	watch_count(fi->watch, &all, &polled);
+	metric_set(fi->inotify_dirs, (int64_t)(all - polled));
+	metric_set(fi->polled_dirs, (int64_t)polled);
+}
+
 /* Which files were found, under which names, is kept even when there is no credit to read them. */
 static void note_found(struct file_input *fi)
 {
@@ -360,7 +394,9 @@ void find_scan(struct file_input *fi)
 				    "the rest of the pattern is not looked at; make it narrower");
 	watch_end(fi->watch);
 	open_swept(fi);
+	links_swept(fi);
 	check_tails(fi);
+	count_dirs(fi);
 	if (fi->has_left && rotated_has_room(fi, 0))
 		find_moved(fi, true);
 	note_found(fi);
@@ -380,8 +416,11 @@ static void look_at_name(struct file_input *fi, struct str path)
 	}
 	if (t && S_ISREG(s.stx_mode) && t->id.ino == s.stx_ino && leads_to(path, &t->id))
 		return;
-	if (is_wanted(fi, path))
-		discover(fi, path);
+	if (!is_wanted(fi, path))
+		return;
+	discover(fi, path);
+	if (S_ISLNK(s.stx_mode))
+		note_link(fi, path);
 }
 
 void find_noted_names(struct file_input *fi)
@@ -400,14 +439,26 @@ void find_noted_names(struct file_input *fi)
 	note_found(fi);
 }
 
-void find_modified(struct file_input *fi, struct str path)
+static bool wake(struct file_input *fi, struct str path)
 {
 	struct tail *t = find_by_path(fi, path);
 
 	if (t)
 		tail_ready(t);
-	else if (is_wanted(fi, path))
+	else if (is_wanted(fi, path) && !open_is_refused(fi, path))
 		look_at_name(fi, path); /* its creation was not told */
+	return t != NULL;
+}
+
+void find_modified(struct file_input *fi, struct str path)
+{
+	struct map_node *at = NULL;
+	struct str link;
+
+	if (wake(fi, path))
+		return;
+	while ((link = links_to(fi, path, &at)).p)
+		wake(fi, link);
 }
 
 /* ---- what happened while we were away ----------------------------------------------------- */
@@ -495,12 +546,14 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	fd = open_regular(fi, str_c(m->path), &look);
 	if (fd < 0)
 		return;
-	if (tail_of(fi, &look.id) || !file_id_eq(&look.id, &m->pos->file) ||
+	if (tail_of(fi, &look.id) || !file_id_alike(&look.id, &m->pos->file) ||
 	    content_is(m->pos, fd, look.size, m->pos->offset, m->pos->marker) == SAME_NO ||
 	    look.size == m->pos->offset) {
 		os->close(fd);
 		return;
 	}
+	if (look.id.dev != m->pos->file.dev)
+		positions_move(fi->positions, m->pos, &look.id);
 	unread = look.size - m->pos->offset;
 	if (is_full(fi) || !rotated_has_room(fi, unread)) {
 		m->pos->left_bytes = unread;
@@ -529,8 +582,8 @@ static void find_moved(struct file_input *fi, bool only_left)
 		buf_clear(&path);
 		buf_str(&path, p->path);
 		p->is_missing =
-			is_wanted(fi, p->path) &&
-			!(file_look_path(buf_cstr(&path), &look) && file_id_eq(&look.id, &p->file));
+			is_wanted(fi, p->path) && !(file_look_path(buf_cstr(&path), &look) &&
+						    file_id_alike(&look.id, &p->file));
 	}
 	for (struct pos *p = fi->positions->first; p; p = p->next)
 		if (p->is_missing)

@@ -20,6 +20,7 @@ static bool look(int fd, const char *path, int flags, struct file_look *ret)
 		.mtime_ns = s.stx_mtime.tv_sec * NS_PER_S + s.stx_mtime.tv_nsec,
 		.mode = s.stx_mode,
 		.nlink = s.stx_nlink,
+		.is_mount = (s.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0,
 	};
 	if (s.stx_mask & STATX_BTIME)
 		ret->id.btime_ns = s.stx_btime.tv_sec * NS_PER_S + s.stx_btime.tv_nsec;

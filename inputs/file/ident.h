@@ -22,6 +22,7 @@ struct file_look {
 	uint64_t size;
 	int64_t mtime_ns;
 	uint32_t mode, nlink;
+	bool is_mount; /* a file that is mounted by itself */
 };
 
 /* False (errno) when the descriptor cannot be looked at. */
@@ -33,6 +34,13 @@ static inline bool file_id_eq(const struct file_id *a, const struct file_id *b)
 {
 	return a->dev == b->dev && a->ino == b->ino &&
 	       (a->btime_ns == b->btime_ns || !a->btime_ns || !b->btime_ns);
+}
+
+/* The same, except that the device may have another number now: it can, when the machine starts or a
+ * file system is mounted again. Content must agree as well. */
+static inline bool file_id_alike(const struct file_id *a, const struct file_id *b)
+{
+	return a->ino == b->ino && (a->btime_ns == b->btime_ns || !a->btime_ns || !b->btime_ns);
 }
 
 /* FNV-1a, 64 bits: written to disk, so it never changes. Not the bytes themselves, which may hold a

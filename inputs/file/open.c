@@ -114,6 +114,7 @@ void open_fini(struct file_input *fi)
 	for (size_t i = 0; i < fi->nroots; i++)
 		mem_free(fi->roots[i]);
 	mem_free(fi->roots);
+	mem_free(TAKE(fi->own));
 	fi->roots = NULL;
 	fi->nroots = 0;
 }
@@ -131,7 +132,10 @@ static bool has_root(const struct file_input *fi, struct str root)
 void open_init(struct file_input *fi)
 {
 	struct buf root = BUF_INIT;
+	char own[PATH_MAX];
 
+	if (fi->in->state_dir && realpath(fi->in->state_dir, own))
+		fi->own = mem_strdup(own);
 	for (size_t i = 0; i < fi->nglobs; i++) {
 		for (size_t j = 0; j < fi->globs[i].n; j++) {
 			buf_clear(&root);
@@ -213,6 +217,11 @@ static int take_hold(const struct file_input *fi, struct str path)
 	}
 	errno = EXDEV;
 	return -1;
+}
+
+bool open_is_own(const struct file_input *fi, struct str path)
+{
+	return fi->own && (str_eq(path, str_c(fi->own)) || below(path, str_c(fi->own)).p);
 }
 
 bool open_may_enter(struct file_input *fi, struct str path)

@@ -120,13 +120,21 @@ void tail_restart(struct tail *t)
 	tail_count_behind(t);
 }
 
+static void identify(struct tail *t, const struct file_id *id)
+{
+	map_del(&t->fi->by_id, &t->by_id);
+	t->id = *id;
+	map_add(&t->fi->by_id, &t->by_id, tail_id_hash(&t->id));
+	positions_move(t->fi->positions, t->pos, &t->id);
+}
+
 bool tail_look(struct tail *t)
 {
 	int64_t mtime_ns;
 	uint64_t size;
-	struct stat st;
+	struct file_look look;
 
-	t->is_unseen = OS_RETRY(os->fstat(t->fd, &st)) != 0;
+	t->is_unseen = !file_look(t->fd, &look);
 	if (t->is_unseen) {
 		log_warn("cannot look at a file", KV("path", t->pos->path), KV_ERRNO(errno));
 		input_count_error(t->fi->in, "stat");
@@ -135,8 +143,11 @@ bool tail_look(struct tail *t)
 		tail_close(t);
 		return false;
 	}
-	size = (uint64_t)st.st_size;
-	mtime_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	size = look.size;
+	mtime_ns = look.mtime_ns;
+	/* Copied up: an overlay file has another identity from its first write on. */
+	if (!file_id_eq(&look.id, &t->id))
+		identify(t, &look.id);
 	/* A changed time without new bytes: perhaps rewritten with as many. */
 	if (size < t->offset ||
 	    (size == t->offset + t->partial && t->offset && mtime_ns != t->mtime_ns &&
@@ -385,6 +396,8 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	metric_add(fi->open_files, 1);
 	tail_count_behind(t);
 	tail_set_path(t, path);
+	if (look->nlink > 1 || look->is_mount)
+		watch_file(fi->watch, &t->watched, fd);
 	return t;
 }
 
@@ -392,11 +405,8 @@ void tail_replace(struct tail *t, int fd, const struct file_look *look)
 {
 	log_info("file was replaced by one with the same content", KV("path", t->pos->path));
 	os->close(t->fd);
-	map_del(&t->fi->by_id, &t->by_id);
 	t->fd = fd;
-	t->id = look->id;
-	map_add(&t->fi->by_id, &t->by_id, tail_id_hash(&t->id));
-	positions_move(t->fi->positions, t->pos, &t->id);
+	identify(t, &look->id);
 	tail_ready(t);
 }
 
@@ -408,6 +418,7 @@ static void detach(struct tail *t)
 	loop_timer_del(t->fi->in->loop, &t->timer);
 	map_del(&t->fi->by_id, &t->by_id);
 	map_del(&t->fi->by_path, &t->by_path);
+	watch_file_drop(t->fi->watch, &t->watched);
 	os->close(t->fd);
 	t->fd = -1;
 	t->fi->nopen--;

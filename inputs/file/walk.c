@@ -18,6 +18,13 @@ struct visit {
 	uint64_t dev, ino, states;
 };
 
+/* A symlink in a directory that was read: gone after when all that is no link was. */
+struct later {
+	struct later *next;
+	struct str path; /* owned */
+	uint64_t states;
+};
+
 struct walk {
 	const struct glob_path *g;
 	const struct walk_ops *ops;
@@ -25,6 +32,7 @@ struct walk {
 	struct buf path; /* of the directory or entry at hand */
 	struct map visited;
 	struct visit *visits;
+	struct later *links, **last_link;
 	unsigned entered, depth;
 	bool is_plain; /* no pattern in it */
 };
@@ -119,11 +127,10 @@ static void enter(struct walk *w, uint64_t states);
 /* w->path is the entry's. Returns whether it is a directory. */
 static bool entry(struct walk *w, uint64_t next, unsigned char d_type, uint64_t ino)
 {
-	bool is_link = d_type == DT_LNK || d_type == DT_UNKNOWN;
 	bool is_dir = d_type == DT_DIR;
 	struct stat st;
 
-	if (is_link) {
+	if (d_type == DT_LNK) {
 		bool is_there = OS_RETRY(os->stat(buf_cstr(&w->path), &st)) == 0;
 
 		is_dir = is_there && S_ISDIR(st.st_mode);
@@ -138,7 +145,8 @@ static bool entry(struct walk *w, uint64_t next, unsigned char d_type, uint64_t 
 		}
 		if (!(next & ~bit(w->g->n)))
 			return true;
-		if (d_type == DT_LNK && !w->ops->link(w->ctx, buf_as_str(&w->path)))
+		buf_cstr(&w->path);
+		if (!w->ops->enter(w->ctx, buf_as_str(&w->path), d_type == DT_LNK))
 			return true;
 		if (w->depth++ < DEPTH_MAX)
 			enter(w, next);
@@ -152,6 +160,53 @@ static bool entry(struct walk *w, uint64_t next, unsigned char d_type, uint64_t 
 		w->ops->file(w->ctx, &(struct walk_file){ buf_as_str(&w->path), ino, d_type });
 	}
 	return false;
+}
+
+/* So that a file has the name that it has without links, wherever it has one. */
+static void put_off(struct walk *w, uint64_t next)
+{
+	struct later *l = mem_zalloc(sizeof(*l));
+
+	l->path = str_make(mem_dup(w->path.p, w->path.n), w->path.n);
+	l->states = next;
+	*w->last_link = l;
+	w->last_link = &l->next;
+}
+
+static void enter_links(struct walk *w)
+{
+	while (w->links) {
+		struct later *l = w->links;
+
+		buf_clear(&w->path);
+		buf_str(&w->path, l->path);
+		w->links = l->next;
+		if (!w->links)
+			w->last_link = &w->links;
+		if (w->entered < WALK_DIRS_MAX)
+			entry(w, l->states, DT_LNK, 0);
+		mem_free((void *)(uintptr_t)l->path.p);
+		mem_free(l);
+	}
+	buf_clear(&w->path);
+}
+
+/* As it is kept in a struct dirent. */
+static unsigned char d_type_of(const struct statx *stx)
+{
+	return (unsigned char)((stx->stx_mode & S_IFMT) >> 12);
+}
+
+/* Not every file system tells. */
+static unsigned char type_of(struct walk *w, const struct dirent *d)
+{
+	struct statx stx;
+
+	if (d->d_type != DT_UNKNOWN ||
+	    OS_RETRY(os->statx(AT_FDCWD, buf_cstr(&w->path), AT_SYMLINK_NOFOLLOW, STATX_TYPE,
+			       &stx)) != 0)
+		return d->d_type;
+	return d_type_of(&stx);
 }
 
 /* Appends /name to the path; the caller cuts it off again. */
@@ -182,6 +237,7 @@ static void read_dir(struct walk *w, uint64_t states)
 		w->ops->dir(w->ctx, dir_path(w), interest(w, states));
 		while (w->entered < WALK_DIRS_MAX && (d = readdir(dir))) {
 			struct str name = str_c(d->d_name);
+			unsigned char d_type;
 			uint64_t next;
 
 			if (str_is(name, ".") || str_is(name, ".."))
@@ -189,17 +245,15 @@ static void read_dir(struct walk *w, uint64_t states)
 			next = advance(w, states, name);
 			if (!next || !push(w, name))
 				continue;
-			entry(w, next, d->d_type, d->d_ino);
+			d_type = type_of(w, d);
+			if (d_type == DT_LNK)
+				put_off(w, next);
+			else
+				entry(w, next, d_type, d->d_ino);
 			w->path.n = n;
 		}
 	}
 	closedir(dir);
-}
-
-/* As it is kept in a struct dirent. */
-static unsigned char d_type_of(const struct statx *stx)
-{
-	return (unsigned char)((stx->stx_mode & S_IFMT) >> 12);
 }
 
 /* One plain name in the directory w->path. */
@@ -241,12 +295,15 @@ unsigned walk_glob(const struct glob *g, const struct walk_ops *ops, void *ctx)
 	struct walk w = { .ops = ops, .ctx = ctx };
 	struct stat st;
 
+	w.last_link = &w.links;
+
 	for (size_t i = 0; i < g->n; i++) {
 		w.g = &g->paths[i];
 		w.is_plain = true;
 		for (size_t j = 0; j < w.g->n; j++)
 			w.is_plain &= w.g->elems[j].kind == GLOB_NAME;
 		enter(&w, closure(&w, bit(0)));
+		enter_links(&w);
 		while (w.visits) {
 			struct visit *v = w.visits;
 

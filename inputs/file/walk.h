@@ -24,8 +24,8 @@ struct walk_ops {
 	/* Before the directory is read, so that a watch misses nothing. May come several times. */
 	void (*dir)(void *ctx, struct str path, unsigned what);
 	void (*file)(void *ctx, const struct walk_file *f);
-	/* May a symlink to a directory be followed? */
-	bool (*link)(void *ctx, struct str path);
+	/* May this directory be entered? Asked once it is known to lead on. */
+	bool (*enter)(void *ctx, struct str path, bool is_link);
 	/* A directory that cannot be read. */
 	void (*trouble)(void *ctx, struct str path, int errnum);
 };

@@ -2,6 +2,7 @@
 /* inotify on directories, with the decision which of them need polling. */
 #include <errno.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/vfs.h>
@@ -36,6 +37,7 @@ struct dir {
 	unsigned round; /* of watch_begin() that named it */
 	unsigned misses;
 	bool is_polled;
+	bool is_limited;  /* polled for want of watches, which may come */
 	int64_t mtime_ns; /* of a polled one */
 };
 
@@ -54,9 +56,10 @@ struct watch {
 	struct source_fd names, bytes;
 	struct timer pace;
 	struct dir *dirs;
-	struct map by_path, by_names_wd, by_bytes_wd;
+	struct map by_path, by_names_wd, by_bytes_wd, files_by_wd;
+	size_t ndirs;
 	unsigned round, polled;
-	bool has_told_limit;
+	bool has_told_watches, has_told_instances;
 	struct buf path;
 	char events[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 };
@@ -148,6 +151,7 @@ static void drop_dir(struct watch *w, struct dir **at)
 	drop_wd(&w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd);
 	map_del(&w->by_path, &d->by_path);
 	w->polled -= d->is_polled;
+	w->ndirs--;
 	mem_free((void *)(uintptr_t)d->path.p);
 	mem_free(d);
 }
@@ -157,7 +161,7 @@ static void add_wd(struct watch *w, struct dir *d, struct source_fd *fd, struct 
 {
 	int new_wd = inotify_add_watch(fd->fd, d->path.p, mask | IN_ONLYDIR);
 
-	if (new_wd == *wd)
+	if (new_wd >= 0 && new_wd == *wd)
 		return;
 	/* Another directory has the path now; the kernel drops the old one's watch by itself. */
 	if (*wd >= 0)
@@ -169,31 +173,45 @@ static void add_wd(struct watch *w, struct dir *d, struct source_fd *fd, struct 
 	}
 	if (errno == ENOENT || errno == ENOTDIR)
 		return; /* gone again */
-	if (errno == ENOSPC && !w->has_told_limit) {
-		w->has_told_limit = true;
-		log_warn("no inotify watches left, raise fs.inotify.max_user_watches",
-			 KV("path", d->path));
-	}
-	start_polling(w, d, errno == EACCES ? "not readable" : "no inotify watch");
+	if (errno == ENOSPC && !w->has_told_watches)
+		log_warn("inotify watches are used up, files are polled",
+			 KV_S("advice", "sysctl -w fs.inotify.max_user_watches=1048576"),
+			 KV("first", d->path));
+	w->has_told_watches |= errno == ENOSPC;
+	d->is_limited = errno == ENOSPC || errno == ENOMEM;
+	start_polling(w, d, errno == EACCES ? "not readable" : "no inotify watch left");
 }
 
 static void add_watches(struct watch *w, struct dir *d)
 {
+	bool was_limited = d->is_limited;
+
+	d->is_limited = false;
 	if (w->mode == WATCH_POLL || w->names.fd < 0) {
-		start_polling(w, d, "no inotify");
+		d->is_limited = w->mode != WATCH_POLL;
+		start_polling(w, d, "no inotify instance left");
 		return;
 	}
 	add_wd(w, d, &w->names, &w->by_names_wd, &d->by_names_wd, &d->names_wd,
 	       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |
 		       IN_MOVE_SELF);
-	if (d->what & WALK_FILES && !d->is_polled)
+	if (d->what & WALK_FILES && (!d->is_polled || was_limited))
 		add_wd(w, d, &w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd, IN_MODIFY);
+	if (was_limited && !d->is_limited && d->is_polled) {
+		d->is_polled = false;
+		w->polled--;
+		log_info("no longer polling a directory", KV("path", d->path));
+	}
 	if (w->mode == WATCH_AUTO && !d->is_polled && fs_is_blind(d->path.p))
 		start_polling(w, d, "inotify does not see changes on this file system");
 }
 
+static void open_both(struct watch *w);
+
 void watch_begin(struct watch *w)
 {
+	if (w->names.fd < 0 && w->mode != WATCH_POLL)
+		open_both(w);
 	w->round++;
 }
 
@@ -213,6 +231,7 @@ void watch_dir(struct watch *w, struct str path, unsigned what)
 		d->names_wd = d->bytes_wd = -1;
 		d->next = w->dirs;
 		w->dirs = d;
+		w->ndirs++;
 		map_add(&w->by_path, &d->by_path, str_hash(path, 0));
 	}
 	d->what = d->round == w->round ? d->what | what : what;
@@ -227,6 +246,44 @@ void watch_end(struct watch *w)
 			drop_dir(w, at);
 		else
 			at = &(*at)->next;
+	}
+}
+
+/* ---- files -------------------------------------------------------------------------------- */
+
+void watch_file(struct watch *w, struct watch_file *f, int fd)
+{
+	char name[40];
+	int wd;
+
+	watch_file_drop(w, f);
+	if (w->bytes.fd < 0)
+		return;
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+	wd = inotify_add_watch(w->bytes.fd, name, IN_MODIFY);
+	if (wd < 0)
+		return;
+	f->wd = wd;
+	map_add(&w->files_by_wd, &f->by_wd, (uint64_t)wd);
+}
+
+void watch_file_drop(struct watch *w, struct watch_file *f)
+{
+	if (f->by_wd.is_in && w)
+		drop_wd(&w->bytes, &w->files_by_wd, &f->by_wd, &f->wd);
+}
+
+/* mask: IN_MODIFY, or the watch is no more. */
+static void file_event(struct watch *w, const struct inotify_event *e)
+{
+	struct map_node *n, *next;
+
+	for (n = map_first(&w->files_by_wd, (uint64_t)e->wd); n; n = next) {
+		next = map_next(n);
+		if (e->mask & IN_MODIFY)
+			w->ops->file_modified(w->ctx, container_of(n, struct watch_file, by_wd));
+		else
+			map_del(&w->files_by_wd, n);
 	}
 }
 
@@ -307,6 +364,8 @@ static void handle(struct watch *w, struct source_fd *fd, const struct inotify_e
 		w->ops->rescan(w->ctx, true);
 		return;
 	}
+	if (fd->is_bytes && e->len == 0)
+		file_event(w, e);
 	if (e->mask & (IN_IGNORED | IN_UNMOUNT)) {
 		lose_dirs(w, fd, e->wd);
 		return;
@@ -381,6 +440,12 @@ void watch_drain(struct watch *w)
 
 /* ---- polling ------------------------------------------------------------------------------ */
 
+void watch_count(const struct watch *w, size_t *ret_all, size_t *ret_polled)
+{
+	*ret_all = w->ndirs;
+	*ret_polled = w->polled;
+}
+
 bool watch_has_polled(const struct watch *w)
 {
 	return w->polled > 0;
@@ -431,9 +496,10 @@ static void open_fd(struct watch *w, struct source_fd *fd, bool is_bytes)
 	fd->fd = w->mode == WATCH_POLL ? -1 : inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (fd->fd >= 0)
 		loop_io_add(w->loop, &fd->io, fd->fd, EPOLLIN, on_ready);
-	else if (w->mode != WATCH_POLL)
-		log_warn("inotify is not available, raise fs.inotify.max_user_instances",
-			 KV_ERRNO(errno));
+	else if (w->mode != WATCH_POLL && !w->has_told_instances)
+		log_warn("inotify is not available, files are polled", KV_ERRNO(errno),
+			 KV_S("advice", "sysctl -w fs.inotify.max_user_instances=1024"));
+	w->has_told_instances |= fd->fd < 0;
 }
 
 static void close_fd(struct watch *w, struct source_fd *fd)
@@ -445,6 +511,17 @@ static void close_fd(struct watch *w, struct source_fd *fd)
 	fd->fd = -1;
 }
 
+static void open_both(struct watch *w)
+{
+	open_fd(w, &w->names, false);
+	open_fd(w, &w->bytes, true);
+	/* One without the other would hear half: poll then. */
+	if (w->names.fd < 0 || w->bytes.fd < 0) {
+		close_fd(w, &w->names);
+		close_fd(w, &w->bytes);
+	}
+}
+
 struct watch *watch_new(struct loop *loop, enum watch_mode mode, const struct watch_ops *ops,
 			void *ctx)
 {
@@ -454,13 +531,7 @@ struct watch *watch_new(struct loop *loop, enum watch_mode mode, const struct wa
 	w->mode = mode;
 	w->ops = ops;
 	w->ctx = ctx;
-	open_fd(w, &w->names, false);
-	open_fd(w, &w->bytes, true);
-	/* One without the other would hear half: poll then. */
-	if (w->names.fd < 0 || w->bytes.fd < 0) {
-		close_fd(w, &w->names);
-		close_fd(w, &w->bytes);
-	}
+	open_both(w);
 	return w;
 }
 
@@ -476,6 +547,7 @@ void watch_free(struct watch *w)
 	map_fini(&w->by_path);
 	map_fini(&w->by_names_wd);
 	map_fini(&w->by_bytes_wd);
+	map_fini(&w->files_by_wd);
 	buf_fini(&w->path);
 	mem_free(w);
 }

@@ -10,16 +10,25 @@
 
 #include "lib/err.h"
 #include "lib/loop.h"
+#include "lib/map.h"
 #include "lib/str.h"
 
 #define WATCH_PACE_NS (20 * INT64_C(1000000))
 
 enum watch_mode { WATCH_AUTO, WATCH_INOTIFY, WATCH_POLL };
 
+/* One file by itself, whatever its names: for those that are written to by a name that is in no
+ * watched directory (hard links, bind mounts of a single file). In a zeroed struct of the caller's. */
+struct watch_file {
+	struct map_node by_wd;
+	int wd;
+};
+
 enum watch_name { NAME_CREATED, NAME_DELETED, NAME_MOVED_FROM, NAME_MOVED_TO };
 
 struct watch_ops {
 	void (*modified)(void *ctx, struct str path);
+	void (*file_modified)(void *ctx, struct watch_file *f);
 	/* A name came, went, or is another file now. The two ends of a rename have the same cookie. */
 	void (*named)(void *ctx, struct str path, enum watch_name what, uint32_t cookie);
 	/* Permissions of this name may have changed. */
@@ -43,6 +52,12 @@ void watch_begin(struct watch *w);
 void watch_dir(struct watch *w, struct str path, unsigned what);
 void watch_end(struct watch *w);
 
+/* fd: of the file. Nothing happens where inotify is not used, or has none left. */
+void watch_file(struct watch *w, struct watch_file *f, int fd);
+void watch_file_drop(struct watch *w, struct watch_file *f);
+
+/* How many directories there are, and how many of them are polled. */
+void watch_count(const struct watch *w, size_t *ret_all, size_t *ret_polled);
 /* Some directory must be polled. */
 bool watch_has_polled(const struct watch *w);
 /* The directory of this file must be polled. */

@@ -138,7 +138,7 @@ static void one(enum call call, int err, unsigned n, unsigned times, bool keeps)
 	}
 	expect_numbered(g, "n", 0, 1050);
 	EQ_INT(counter(METRIC_FILE_BYTES_LOST, "reason", "rewritten"), 0);
-	if (call != C_STAT)
+	if (call != C_STAT && call != C_FSTAT)
 		OK(hits > 0);
 	rig_end(g);
 }
@@ -164,7 +164,9 @@ static void faults(void)
 	one(C_FSTAT, EIO, 1, 20, true);
 	one(C_STAT, EINTR, 2, 1000000, true);
 	one(C_STATX, EINTR, 2, 1000000, true);
-	one(C_STATX, EIO, 3, 1000000, true);
+	one(C_STATX, EIO, 4, 1000000, true); /* 3 could be in step with the scan */
+	one(C_STATX, EIO, 1, 20, true);
+	one(C_STATX, ESTALE, 5, 6, true);
 	one(C_READ, EINTR, 2, 1000000, true);
 	one(C_FSYNC, EIO, 1, 1000000, true);
 	one(C_RENAME, ENOSPC, 1, 1000000, true);

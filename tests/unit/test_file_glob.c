@@ -175,10 +175,10 @@ static void on_dir(void *ctx, struct str path, unsigned what)
 		   what & WALK_SUBDIRS ? "d" : "");
 }
 
-static bool on_link(void *ctx, struct str path)
+static bool on_enter(void *ctx, struct str path, bool is_link)
 {
 	(void)ctx;
-	return !str_is(str_skip(path, path.n - 4), "tabu");
+	return !is_link || !str_is(str_skip(path, path.n - 4), "tabu");
 }
 
 static void on_trouble(void *ctx, struct str path, int errnum)
@@ -257,7 +257,7 @@ static void walks(void)
 		{ "fi*", "/fifo", "=f" },
 	};
 	char root[] = "/tmp/tailrace-glob-XXXXXX", command[100];
-	static const struct walk_ops ops = { on_dir, on_file, on_link, on_trouble };
+	static const struct walk_ops ops = { on_dir, on_file, on_enter, on_trouble };
 
 	OK(mkdtemp(root) != NULL);
 	make(root, "a");

@@ -317,12 +317,13 @@ static void refused_files(void)
 	int64_t not_regular = error_count("not_regular"), compressed = error_count("compressed");
 	int fd;
 
-	snprintf(g->pattern[1], sizeof(g->pattern[1]), "%s/state", g->dir);
+	snprintf(g->pattern[1], sizeof(g->pattern[1]), "%s/folder", g->dir);
 	g->patterns[1] = str_c(g->pattern[1]);
 	snprintf(g->pattern[2], sizeof(g->pattern[2]), "%s/no*.log", g->dir);
 	g->excludes[0] = str_c(g->pattern[2]);
 	g->conf.paths.n = 2;
 	g->conf.exclude = (struct conf_list){ 1, g->excludes };
+	OK(mkdir(rig_path(g, "folder"), 0755) == 0);
 	OK(mkfifo(rig_path(g, "fifo"), 0644) == 0);
 	OK(symlink(rig_path(g, "fifo"), rig_path(g, "to-fifo")) == 0);
 	OK(symlink("nothing", rig_path(g, "dangling")) == 0);
