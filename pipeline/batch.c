@@ -77,6 +77,12 @@ struct rec *batch_add(struct batch *b)
 	return r;
 }
 
+void rec_attrs_room(struct batch *b, struct rec *r, uint16_t n)
+{
+	r->attrs = arena_alloc(&b->arena, n * sizeof(*r->attrs));
+	r->attrs_cap = n;
+}
+
 struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
 		      enum attr_type type, struct str value)
 {

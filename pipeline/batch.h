@@ -63,6 +63,8 @@ struct rec *batch_add(struct batch *b);
  * Beyond 1,000 attributes of one record returns NULL and adds nothing. */
 struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
 		      enum attr_type type, struct str value);
+/* Room for n attributes of a record that has none yet: the first n then cost no second look. */
+void rec_attrs_room(struct batch *b, struct rec *r, uint16_t n);
 /* As rec_attr() for a name known only from data: name and value are copied into the arena. */
 struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
 			     struct str value);

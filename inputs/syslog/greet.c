@@ -57,6 +57,7 @@ static bool admit(struct conn *c, const struct sockaddr_storage *addr)
 		REFUSE(c, "not_allowed", "refused a connection: its address is not in `allow`");
 		return false;
 	}
+	syslog_scribe_peer(&c->scribe, &key);
 	c->peer = peers_get(&c->tcp->peers, &key, loop_now_ns(input_of(c)->loop));
 	c->peer->nrefs++;
 	if (s->conf->max_peer_connections && c->peer->nconns >= s->conf->max_peer_connections) {

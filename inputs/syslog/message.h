@@ -28,6 +28,8 @@ enum syslog_flag {
 	SYSLOG_FLAGS = 8,           /* number of flags */
 };
 
+/* What a user is told of. */
+#define SYSLOG_PROBLEMS (SYSLOG_UNPARSED | SYSLOG_BAD_TIME | SYSLOG_BAD_SD)
 #define SYSLOG_UNPARSED (SYSLOG_NO_PRI | SYSLOG_BAD_PRI | SYSLOG_BAD_HEADER)
 
 /* Slices borrow from the input of syslog_parse(). An absent or nil ("-") field has n == 0. msg is the
@@ -61,6 +63,9 @@ struct syslog_parser {
 /* offset in seconds, within +-86400. */
 void syslog_parser_init(struct syslog_parser *p, int32_t utc_offset_s);
 
+/* Times without a zone are in tz (NULL: UTC) from now on; now_ns: for the guess of the year. */
+void syslog_parser_zone(struct syslog_parser *p, const struct tz *tz, int64_t now_ns);
+
 /* Never fails: the worst is SYSLOG_RAW with msg = input. now_ns (Unix time) completes times
  * without a year: the year that lies nearest. */
 void syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns,
@@ -75,6 +80,8 @@ struct str syslog_header_text(const struct syslog_msg *m);
 struct str syslog_severity_name(unsigned severity);
 struct str syslog_facility_name(unsigned facility);
 struct str syslog_format_name(unsigned format);
+/* What Loki calls that severity: "fatal", "critical", "error", "warn", "info", "debug". */
+struct str syslog_level_name(unsigned severity);
 /* Name of one bit of enum syslog_flag, as in metrics: "no_pri", "bad_time". */
 struct str syslog_flag_name(uint32_t flag);
 

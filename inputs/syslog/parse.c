@@ -11,6 +11,14 @@ void syslog_parser_init(struct syslog_parser *p, int32_t utc_offset_s)
 	*p = (struct syslog_parser){ .utc_offset_s = utc_offset_s };
 }
 
+void syslog_parser_zone(struct syslog_parser *p, const struct tz *tz, int64_t now_ns)
+{
+	if (p->tz != tz)
+		p->span = (struct tz_span){ .from_s = 0 };
+	p->tz = tz;
+	p->utc_offset_s = tz ? tz_lookup(tz, now_ns / 1000000000).offset_s : 0;
+}
+
 /* "<0>".."<191>", at most three digits. Returns its length, 0 when it is not one. */
 static size_t pri(struct str s, unsigned *ret)
 {
@@ -217,6 +225,16 @@ struct str syslog_severity_name(unsigned severity)
 	static const struct str names[8] = {
 		{ "emerg", 5 },   { "alert", 5 },  { "crit", 4 }, { "err", 3 },
 		{ "warning", 7 }, { "notice", 6 }, { "info", 4 }, { "debug", 5 },
+	};
+
+	return severity < 8 ? names[severity] : STR_NONE;
+}
+
+struct str syslog_level_name(unsigned severity)
+{
+	static const struct str names[8] = {
+		{ "fatal", 5 }, { "critical", 8 }, { "critical", 8 }, { "error", 5 },
+		{ "warn", 4 },  { "info", 4 },     { "info", 4 },     { "debug", 5 },
 	};
 
 	return severity < 8 ? names[severity] : STR_NONE;

@@ -263,6 +263,24 @@ static bool without_version(struct syslog_parser *p, struct str s, struct syslog
 	return true;
 }
 
+/* Without a time: a host is one before a tag with a pid, or with commas as UniFi has them. */
+static bool lone_host(struct str *s, struct syslog_msg *m)
+{
+	struct str host, rest;
+	struct tag tag;
+	size_t n = word_span(*s, WORD_HOST);
+
+	if (!n || word_at(*s, n) != ' ' || !word_host(*s, &host))
+		return false;
+	rest = str_skip(*s, n + 1);
+	if (!word_tag(rest, &tag) || !tag.used || tag.is_odd ||
+	    (!tag.pid.n && str_chr(tag.name, ',') == tag.name.n))
+		return false;
+	m->hostname = host;
+	*s = rest;
+	return take_tag(s, m);
+}
+
 /* Without a time: a tag that cannot be ordinary text. */
 static bool lone_tag(struct str *s, struct syslog_msg *m)
 {
@@ -271,7 +289,9 @@ static bool lone_tag(struct str *s, struct syslog_msg *m)
 
 	if (word_is_mnemonic(*s))
 		return take_tag(s, m);
-	if (!word_tag(*s, &tag) || !tag.used || word_digits(tag.name) == tag.name.n)
+	if (!word_tag(*s, &tag) || !tag.used)
+		return m->has_pri && lone_host(s, m);
+	if (word_digits(tag.name) == tag.name.n)
 		return false;
 	if (!tag.pid.n && (!m->has_pri || word_level(tag.name, &severity) == tag.name.n))
 		return false;

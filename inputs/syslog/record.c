@@ -3,20 +3,38 @@
 #include "inputs/syslog/syslog.h"
 #include "lib/clock.h"
 
+/* Of a message with all fields of RFC 5424 and a sender. */
+#define ATTRS_USUAL 12
+/* A clock that says it is not set may be believed within a day: it is only a little wrong then. */
+#define UNSYNCED_MAX_NS (24 * 3600 * NS_PER_S)
+
 void syslog_scribe_init(struct syslog_scribe *w, const struct syslog *s)
 {
 	*w = (struct syslog_scribe){ .syslog = s };
 	syslog_parser_init(&w->parser, 0);
+	w->parser.tz = s->tz;
 	syslog_scribe_now(w);
 }
 
 void syslog_scribe_now(struct syslog_scribe *w)
 {
-	const struct tz *tz = w->syslog->tz;
-
 	w->now_ns = clock_wall_ns();
-	if (tz)
-		w->parser.utc_offset_s = tz_lookup(tz, w->now_ns / NS_PER_S).offset_s;
+	syslog_parser_zone(&w->parser, w->parser.tz, w->now_ns);
+}
+
+void syslog_scribe_peer(struct syslog_scribe *w, const struct cidr_addr *addr)
+{
+	const struct syslog *s = w->syslog;
+	const struct tz *tz = s->tz;
+	unsigned bits = 0;
+
+	for (size_t i = 0; i < s->nzones; i++)
+		if (s->zones[i].network.bits >= bits && cidr_has(&s->zones[i].network, addr)) {
+			bits = s->zones[i].network.bits;
+			tz = s->zones[i].tz;
+		}
+	if (tz != w->parser.tz)
+		syslog_parser_zone(&w->parser, tz, w->now_ns);
 }
 
 static void meta(struct batch *b, struct rec *r, uint16_t key, struct str value)
@@ -25,8 +43,15 @@ static void meta(struct batch *b, struct rec *r, uint16_t key, struct str value)
 		rec_attr(b, r, key, ATTR_META, ATTR_STRING, value);
 }
 
-/* sd_<id>_<name> = value, for each parameter. */
-static void expand_sd(struct batch *b, struct rec *r, struct str sd)
+/* For the stages only. */
+static void extracted(struct batch *b, struct rec *r, uint16_t key, struct str value)
+{
+	if (value.n)
+		rec_attr(b, r, key, ATTR_EXTRACTED, ATTR_STRING, value);
+}
+
+/* sd_<id>_<name> = value, for each parameter. False when there are more than we take apart. */
+static bool expand_sd(struct batch *b, struct rec *r, struct str sd)
 {
 	char *mem = NULL, *name_mem = arena_bytes(&b->arena, sd.n + sizeof("sd__"));
 	struct syslog_sd_param param;
@@ -48,18 +73,27 @@ static void expand_sd(struct batch *b, struct rec *r, struct str sd)
 			memcpy(name_mem + n, param.name.p, param.name.n);
 			n += param.name.n;
 		}
+		if (str_starts(param.value, STR("\xEF\xBB\xBF")))
+			param.value = str_skip(param.value, 3);
 		rec_attr_inline(b, r, str_make(name_mem, n), ATTR_META, param.value);
 	}
+	return !it.is_cut;
 }
 
 static void structured_data(const struct syslog *s, struct batch *b, struct rec *r, struct str sd)
 {
 	if (!sd.n || s->conf->structured_data == SYSLOG_SD_DROP)
 		return;
-	if (s->conf->structured_data == SYSLOG_SD_KEEP)
+	if (s->conf->structured_data == SYSLOG_SD_KEEP || !expand_sd(b, r, sd))
 		meta(b, r, s->keys.structured_data, sd);
-	else
-		expand_sd(b, r, sd);
+}
+
+/* "0" to "23". */
+static struct str number_name(unsigned n)
+{
+	static const char digits[] = "0001020304050607080910111213141516171819202122232425";
+
+	return n < 10 ? str_make(digits + 2 * n + 1, 1) : str_make(digits + 2 * n, 2);
 }
 
 static void header(const struct syslog *s, struct batch *b, struct rec *r,
@@ -76,37 +110,71 @@ static void header(const struct syslog *s, struct batch *b, struct rec *r,
 		r->severity = m->severity;
 		meta(b, r, k->facility, syslog_facility_name(m->facility));
 		meta(b, r, k->severity, syslog_severity_name(m->severity));
+		meta(b, r, k->detected_level, syslog_level_name(m->severity));
+		extracted(b, r, k->facility_code, number_name(m->facility));
+		extracted(b, r, k->severity_code, number_name(m->severity));
 	}
 	meta(b, r, k->sequence, m->seq);
+	if (m->flags & SYSLOG_NO_SYNC)
+		meta(b, r, k->is_synced, STR("0"));
+	if ((m->flags & SYSLOG_ODD_HEADER) && s->conf->line != SYSLOG_LINE_RAW)
+		meta(b, r, k->header, syslog_header_text(m));
 	structured_data(s, b, r, m->sd);
 }
 
+/* A clock that says it is not set, and is far off. */
+static bool is_unset(const struct syslog_scribe *w, const struct syslog_msg *m)
+{
+	return (m->flags & SYSLOG_NO_SYNC) && (m->time_ns < w->now_ns - UNSYNCED_MAX_NS ||
+					       m->time_ns > w->now_ns + UNSYNCED_MAX_NS);
+}
+
 /* The sender's time when that is wanted and there is one, else the time of receipt. */
-static void set_time(struct syslog_scribe *w, struct batch *b, struct rec *r,
-		     const struct syslog_msg *m)
+static void set_time(struct syslog_scribe *w, struct batch *b, struct rec *r, struct syslog_msg *m)
 {
 	const struct syslog *s = w->syslog;
 
 	r->time_ns = w->now_ns;
+	if (s->conf->use_incoming_timestamp && is_unset(w, m))
+		m->flags |= SYSLOG_BAD_TIME;
 	if (m->flags & SYSLOG_BAD_TIME) {
 		meta(b, r, s->keys.timestamp, m->time_text); /* not lost, for whoever can read it */
-		w->bad_time++;
 		if (s->conf->use_incoming_timestamp)
 			r->flags |= REC_TIME_GUESSED;
-	} else if (s->conf->use_incoming_timestamp && m->time_ns != STAMP_NONE_NS) {
-		r->time_ns = m->time_ns;
+		return;
 	}
+	extracted(b, r, s->keys.timestamp, m->time_text);
+	if (s->conf->use_incoming_timestamp && m->time_ns != STAMP_NONE_NS)
+		r->time_ns = m->time_ns;
+}
+
+/* Why, in the words of the metrics: "no_pri", "bad_header,bad_time". */
+static void reason(struct syslog_scribe *w, struct batch *b, struct rec *r, uint32_t flags)
+{
+	char text[SYSLOG_FLAGS * 16];
+	size_t n = 0;
+
+	for (unsigned bit = 0; bit < SYSLOG_FLAGS; bit++) {
+		struct str name = syslog_flag_name(1u << bit);
+
+		if (!(flags & 1u << bit))
+			continue;
+		if (n)
+			text[n++] = ',';
+		memcpy(text + n, name.p, name.n);
+		n += name.n;
+		w->problems[bit]++;
+	}
+	meta(b, r, w->syslog->keys.parse_error, arena_dup(&b->arena, str_make(text, n)));
 }
 
 static void set_flags(struct syslog_scribe *w, struct batch *b, struct rec *r,
 		      const struct frame *f, const struct syslog_msg *m)
 {
-	if (m->flags & SYSLOG_UNPARSED) {
+	if (m->flags & SYSLOG_UNPARSED)
 		r->flags |= REC_UNPARSED;
-		w->unparsed++;
-	}
-	if (m->flags & SYSLOG_BAD_SD)
-		w->bad_sd++;
+	if (m->flags & SYSLOG_PROBLEMS)
+		reason(w, b, r, m->flags & SYSLOG_PROBLEMS);
 	if (f->is_cut) {
 		r->flags |= REC_CUT;
 		w->cut++;
@@ -144,6 +212,7 @@ void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct fr
 		return;
 	}
 	r = batch_add(b);
+	rec_attrs_room(b, r, ATTRS_USUAL);
 	r->line = s->conf->line == SYSLOG_LINE_RAW ? m.raw : m.msg;
 	header(s, b, r, &m);
 	from(b, r, &s->keys, peer);
@@ -160,9 +229,9 @@ static void move(struct syslog_scribe *w, uint64_t *count, const char *reason)
 
 void syslog_scribe_count(struct syslog_scribe *w)
 {
-	move(w, &w->unparsed, "unparsed");
-	move(w, &w->bad_time, "bad_time");
-	move(w, &w->bad_sd, "bad_sd");
+	for (unsigned bit = 0; bit < SYSLOG_FLAGS; bit++)
+		if (w->problems[bit])
+			move(w, &w->problems[bit], syslog_flag_name(1u << bit).p);
 	move(w, &w->cut, "cut");
 	move(w, &w->partial, "partial");
 	if (w->empty)

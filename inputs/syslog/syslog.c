@@ -63,6 +63,9 @@ static const struct conf_field syslog_fields[] = {
 	CONF_STR(struct syslog_conf, timezone, "UTC",
 		 "Zone of times that do not name one, as in `Europe/Berlin`; `Local` is the "
 		 "machine's."),
+	CONF_MAP(struct syslog_conf, timezones, NULL,
+		 "The same for the senders of a network, the smallest that has the sender.",
+		 .example = "{10.1.0.0/16: America/New_York, \"2001:db8::/32\": Asia/Tokyo}"),
 	CONF_ENUM(struct syslog_conf, structured_data, "keep", sd_modes,
 		  "What becomes of RFC 5424 STRUCTURED-DATA."),
 	CONF_SIZE(struct syslog_conf, max_message, "64KiB", "1KiB", "256KiB",
@@ -146,17 +149,33 @@ static void check_networks(struct conf_doc *doc, const struct conf_node *at,
 				   STR_ARG(list->items[i]));
 }
 
+static void check_zone(struct conf_doc *doc, const struct conf_node *at, struct str name)
+{
+	struct err err = ERR_NONE;
+	struct tz *tz = NULL;
+
+	if (tz_load(&tz, name, &err) < 0)
+		conf_error(doc, at, "%s", err.text);
+	tz_free(tz);
+}
+
+static void check_zones(struct conf_doc *doc, const struct conf_node *at,
+			const struct conf_map *map)
+{
+	for (size_t i = 0; i < map->n; i++) {
+		check_networks(doc, at, &(struct conf_list){ 1, &map->items[i].key });
+		check_zone(doc, at, map->items[i].value);
+	}
+}
+
 static void syslog_check(struct conf_doc *doc, const struct conf_node *node, const void *conf)
 {
 	const struct syslog_conf *c = conf;
 	const struct conf_node *at = conf_get(node, "timezone");
-	struct err err = ERR_NONE;
-	struct tz *tz = NULL;
 	mode_t mode;
 
-	if (tz_load(&tz, c->timezone, &err) < 0)
-		conf_error(doc, at ? at : node, "%s", err.text);
-	tz_free(tz);
+	check_zone(doc, at ? at : node, c->timezone);
+	check_zones(doc, conf_get(node, "timezones"), &c->timezones);
 	at = conf_get(node, "socket_mode");
 	if (!parse_mode(c->socket_mode, &mode))
 		conf_error(doc, at ? at : node, "is no octal mode from 0000 to 0777");
@@ -193,6 +212,12 @@ static void intern_keys(struct syslog_keys *k)
 	k->timestamp = key_intern(STR("timestamp"));
 	k->sequence = key_intern(STR("sequence"));
 	k->full_length = key_intern(STR("full_length"));
+	k->detected_level = key_intern(STR("detected_level"));
+	k->facility_code = key_intern(STR("facility_code"));
+	k->severity_code = key_intern(STR("severity_code"));
+	k->is_synced = key_intern(STR("is_synced"));
+	k->header = key_intern(STR("header"));
+	k->parse_error = key_intern(STR("parse_error"));
 }
 
 static struct cidr *networks(const struct conf_list *list)
@@ -202,6 +227,22 @@ static struct cidr *networks(const struct conf_list *list)
 	for (size_t i = 0; i < list->n; i++)
 		cidr_parse(list->items[i], &nets[i]);
 	return nets;
+}
+
+static int load_zones(struct syslog *s, struct err *err)
+{
+	const struct conf_map *map = &s->conf->timezones;
+	int rc = tz_load(&s->tz, s->conf->timezone, err);
+
+	s->zones = mem_array(map->n ? map->n : 1, sizeof(*s->zones));
+	for (; rc >= 0 && s->nzones < map->n; s->nzones++) {
+		struct syslog_zone *z = &s->zones[s->nzones];
+
+		z->tz = NULL;
+		cidr_parse(map->items[s->nzones].key, &z->network);
+		rc = tz_load(&z->tz, map->items[s->nzones].value, err);
+	}
+	return rc;
 }
 
 static int take_socket(struct syslog *s, int fd, const struct conf_addr *addr, struct err *err)
@@ -263,7 +304,7 @@ static int syslog_open(struct input *in, struct err *err)
 	intern_keys(&s->keys);
 	s->allow = networks(&s->conf->allow);
 	s->proxies = networks(&s->conf->proxy_protocol);
-	rc = tz_load(&s->tz, s->conf->timezone, err);
+	rc = load_zones(s, err);
 	for (size_t i = 0; rc >= 0 && i < s->conf->listen.n; i++)
 		rc = open_address(s, &s->conf->listen.items[i], err);
 	return rc < 0 ? rc : 0;
@@ -301,6 +342,9 @@ static void syslog_close(struct input *in)
 	udp_close(s);
 	tcp_close(s);
 	tz_free(s->tz);
+	for (size_t i = 0; i < s->nzones; i++)
+		tz_free(s->zones[i].tz);
+	mem_free(s->zones);
 	mem_free(s->allow);
 	mem_free(s->proxies);
 	s->magic = 0;
@@ -314,10 +358,14 @@ const struct input_ops input_syslog = {
 	       "cannot be parsed is kept whole, flagged `unparsed` and counted.\n"
 	       "\n"
 	       "Header fields become structured metadata: `hostname`, `appname`, `procid`, "
-	       "`msgid`, `facility`, `severity` (keywords, as in `syslog.conf`), `peer` (address "
-	       "of "
-	       "the sender), `structured_data`, `sequence` (Cisco). A time that cannot be read is "
-	       "kept as `timestamp`, the length of a message that was cut as `full_length`.\n"
+	       "`msgid`, `facility`, `severity` (keywords, as in `syslog.conf`), "
+	       "`detected_level` (Loki's word for it), `peer` (address of the sender), "
+	       "`structured_data`, `sequence` (Cisco), `is_synced: 0` (Cisco: the clock is not "
+	       "set). `parse_error` says what is wrong with a message. A time that cannot be "
+	       "read is kept as `timestamp`, the length of a message that was cut as "
+	       "`full_length`, and a header that the other fields do not tell all of as "
+	       "`header`. Stages also see `facility_code`, `severity_code` (numbers) and "
+	       "`timestamp` (as sent), which are not sent unless a stage says so.\n"
 	       "\n"
 	       "UDP is drained by a thread of its own and never waits: what finds no room is "
 	       "dropped and counted, also what the kernel had to drop. TCP is not read further "

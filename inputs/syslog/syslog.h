@@ -38,6 +38,7 @@ struct syslog_conf {
 	unsigned structured_data; /* enum syslog_sd_mode */
 	bool use_incoming_timestamp;
 	struct str timezone;
+	struct conf_map timezones; /* network -> zone */
 	int64_t idle_timeout_ns;
 	int64_t message_timeout_ns, handshake_timeout_ns;
 	unsigned max_connections, max_peer_connections;
@@ -57,6 +58,13 @@ struct syslog_keys {
 	uint16_t hostname, appname, procid, msgid, facility, severity;
 	uint16_t peer, peer_name, peer_pid, peer_uid, peer_gid;
 	uint16_t structured_data, timestamp, sequence, full_length;
+	uint16_t detected_level, facility_code, severity_code, is_synced, header, parse_error;
+};
+
+/* Senders of a network have their clocks set to a zone. */
+struct syslog_zone {
+	struct cidr network;
+	struct tz *tz;
 };
 
 struct syslog {
@@ -65,6 +73,8 @@ struct syslog {
 	const struct syslog_conf *conf;
 	struct syslog_keys keys;
 	struct tz *tz;
+	struct syslog_zone *zones;
+	size_t nzones;
 	size_t max_message;           /* the option, as far as a batch has room for it */
 	struct cidr *allow, *proxies; /* the options, parsed */
 	uint64_t nsockets;
@@ -83,12 +93,16 @@ struct syslog_scribe {
 	const struct syslog *syslog;
 	struct syslog_parser parser;
 	int64_t now_ns;
-	uint64_t unparsed, bad_time, bad_sd, cut, partial, empty; /* not yet in the metrics */
+	uint64_t
+		problems[SYSLOG_FLAGS]; /* by flag; these and the next are not yet in the metrics */
+	uint64_t cut, partial, empty;
 };
 
 void syslog_scribe_init(struct syslog_scribe *w, const struct syslog *s);
 /* Reads the clock, once per read: the time of the records that follow. */
 void syslog_scribe_now(struct syslog_scribe *w);
+/* Who sends what follows: its times without a zone are in that of its network. */
+void syslog_scribe_peer(struct syslog_scribe *w, const struct cidr_addr *addr);
 /* Adds the message (in b's arena, or living longer) to b. An empty message is only counted. */
 void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct frame *f,
 		       const struct syslog_peer *peer);

@@ -204,6 +204,7 @@ static struct sender *sender_of(struct udp *u, size_t i)
 		.is_allowed = peer_is_allowed(s->allow, s->conf->allow.n, &key),
 		.addr = u->addrs[i],
 	};
+	syslog_scribe_peer(&u->scribe, &key);
 	if (u->peers.per_second > 0 && sender->is_allowed)
 		sender->peer = peers_get(&u->peers, &key, u->now_ns);
 	return sender;

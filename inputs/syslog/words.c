@@ -158,7 +158,7 @@ static size_t brackets(struct str s, size_t n, struct str *ret)
 	while (close < s.n && (unsigned char)s.p[close] > ' ' && s.p[close] != ']' &&
 	       s.p[close] != '[')
 		close++;
-	if (word_at(s, close) != ']' || close == n + 1 || close - n > PID_MAX)
+	if (word_at(s, close) != ']' || close - n > PID_MAX)
 		return 0;
 	*ret = str_sub(s, n + 1, close);
 	return close + 1 - n;
@@ -205,18 +205,21 @@ static bool name_with_colons(struct str s, struct tag *t)
 	return with_pid(s, n, t);
 }
 
-/* "Google Chrome Helper[12]: ", "CRON [12]: ": more than one word needs a number in brackets, each
- * a capital letter, and nothing else in between. */
+/* "Google Chrome Helper[12]: ", "CRON [12]: ": several words with capital letters, or one and a space,
+ * need a number in brackets and a colon. */
 static bool name_with_spaces(struct str s, struct tag *t)
 {
 	size_t n = word_span(s, TAG), next = n;
 	struct str pid = STR_NONE;
 
+	if (!word_is_alpha(s.p[0]) && s.p[0] != '/' && s.p[0] != '(')
+		return false;
 	for (size_t words = 1; words < 5 && word_at(s, next) == ' '; words++) {
 		char c = word_at(s, ++next);
 
 		if (c == '[') { /* the space is no part of the name */
-			if (!brackets(s, next, &pid) || word_digits(pid) != pid.n)
+			if (!brackets(s, next, &pid) || word_digits(pid) != pid.n ||
+			    (words > 1 && (s.p[0] < 'A' || s.p[0] > 'Z')))
 				return false;
 			n = next + pid.n + 2;
 			if (word_at(s, n) != ':')

@@ -126,6 +126,30 @@ def test_fields_of_rfc5424(agent, loki, tenant, port):
 	assert "3" in m.values() and 'App "x" \\ ]' in m.values() and "192.0.2.1" in m.values()
 
 
+def test_stages_get_at_the_fields(agent, loki, tenant, port):
+	"""Labels, metadata and selectors from what the header said, also what is not sent by itself."""
+	stages = [
+		{"labels": {"app": "appname", "level": "detected_level", "facility": "", "severity_code": ""}},
+		{"structured_metadata": {"facility_code": "", "sent": "timestamp", "from": "peer"}},
+		{"match": {"selector": '{app="su", level="critical"}', "stages": [{"static_labels": {"found": "yes"}}]}},
+	]
+	agent(config({"net": syslog_input(port)}, loki_output(loki.push_url, tenant), stages))
+	tcp_send(port, b"<34>Oct 11 22:14:15 mymachine su: 'su root' failed for lonvick on /dev/pts/8\n")
+	assert loki.wait_count('{job="net"}', 1) == 1
+	(r,) = loki.read('{job="net", found="yes"}')
+	assert r.line == "'su root' failed for lonvick on /dev/pts/8"
+	label = {"app": "su", "level": "critical", "facility": "auth", "severity_code": "2"}
+	assert {name: r.label[name] for name in label} == label
+	assert (r.metadata["facility_code"], r.metadata["sent"]) == ("4", "Oct 11 22:14:15")
+	assert (r.metadata["hostname"], r.metadata["from"]) == ("mymachine", "127.0.0.1")
+
+
+@pytest.mark.parametrize("severity, level", enumerate("fatal critical critical error warn info info debug".split()))
+def test_loki_knows_the_level(one, loki, port, severity, level):
+	tcp_send(port, octets(rfc5424("no word of a level", pri=8 + severity)))
+	assert loki.wait_count('{job="net"} | detected_level="%s"' % level, 1) == 1
+
+
 def test_structured_data_is_kept_as_it_came(one, loki, port):
 	sd = '[ex@32473 iut="3"][origin ip="192.0.2.1"]'
 	tcp_send(port, octets(rfc5424("x", sd=sd)))

@@ -24,7 +24,7 @@ extern const struct input_ops input_syslog;
 
 #define WAIT_NS (20 * NS_PER_S)
 /* The metadata of every message with <13>. */
-#define HEAD "facility=user,severity=notice,"
+#define HEAD "facility=user,severity=notice,detected_level=info,"
 
 struct rig {
 	struct syslog_conf conf;
@@ -55,6 +55,8 @@ static inline void show(struct buf *out, const struct batch *b, const struct rec
 	for (uint16_t i = 0; i < r->nattrs; i++) {
 		struct str name = attr_name(&r->attrs[i]), value = attr_value(&r->attrs[i]);
 
+		if (r->attrs[i].kind == ATTR_EXTRACTED)
+			continue;
 		if (!str_is(name, "peer"))
 			buf_printf(out, "%.*s=%.*s,", STR_ARG(name), STR_ARG(value));
 		else if (!str_is(value, "127.0.0.1") && !str_is(value, "unix"))

@@ -75,7 +75,8 @@ static inline const char *syslog_told(const struct syslog_msg *m)
 			return "another PRI";
 		header = str_skip(header, strlen(pri));
 	}
-	if (str_starts(header, STR("1 ")) && m->seq.p != header.p) /* the version */
+	if (str_starts(header, STR("1 ")) && m->seq.p != header.p &&
+	    m->appname.p != header.p) /* the version */
 		header = str_skip(header, 2);
 	sent = malloc(2 * header.n + 1);
 	told = sent + header.n;

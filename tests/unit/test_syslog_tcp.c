@@ -15,8 +15,8 @@ static void tcp_messages(void)
 	put(g, fd, STR("3>three\r\n<13>fo"));
 	put(g, fd, STR("ur"));
 	close(fd);
-	expect(g, "one {" HEAD "}\ntw\no\n<13 {" HEAD "}\n>three {} unparsed\nfour {" HEAD
-		  "} partial\n");
+	expect(g, "one {" HEAD "}\ntw\no\n<13 {" HEAD
+		  "}\n>three {parse_error=no_pri,} unparsed\nfour {" HEAD "} partial\n");
 	EQ_INT(counted(g, METRIC_INPUT_ERRORS, "framing"), 1);
 
 	/* Between messages a connection holds no credit. */

@@ -23,14 +23,16 @@ static void udp_messages(void)
 	put(g, fd, STR("\n"));
 	put(g, fd, STR("<189>29: *Mar  1 18:48:50: %SYS-5-X: cisco"));
 	expect(g, "five {hostname=h,appname=a,procid=7,msgid=ID47,facility=local4,severity=notice,"
-		  "structured_data=[x a=\"1\"],}\n"
-		  "three {hostname=web01,appname=sshd,procid=12,facility=auth,severity=info,}\n"
-		  "no header {} unparsed\n"
+		  "detected_level=info,structured_data=[x a=\"1\"],}\n"
+		  "three {hostname=web01,appname=sshd,procid=12,facility=auth,severity=info,"
+		  "detected_level=info,}\n"
+		  "no header {parse_error=no_pri,} unparsed\n"
 		  "bad time {hostname=h,appname=a,procid=p,msgid=m," HEAD
-		  "timestamp=2026-02-30T00:00:00Z,}\n"
-		  "cisco {appname=%SYS-5-X,facility=local7,severity=notice,sequence=29,}\n");
+		  "timestamp=2026-02-30T00:00:00Z,parse_error=bad_time,}\n"
+		  "cisco {appname=%SYS-5-X,facility=local7,severity=notice,detected_level=info,"
+		  "sequence=29,is_synced=0,}\n");
 	EQ_INT(dropped(g, "empty"), 2);
-	EQ_INT(counted(g, METRIC_INPUT_FLAGGED, "unparsed"), 1);
+	EQ_INT(counted(g, METRIC_INPUT_FLAGGED, "no_pri"), 1);
 	EQ_INT(counted(g, METRIC_INPUT_FLAGGED, "bad_time"), 1);
 
 	memset(big, 'x', sizeof(big));
@@ -58,7 +60,7 @@ static void options(void)
 	put(g, fd, STR("<13>no time"));
 	expect(g, "five {hostname=h,appname=a,procid=p,msgid=m," HEAD
 		  "sd_x@1_k=q\",sd_bare=,} @1577836801\n"
-		  "bad {" HEAD "timestamp=2020-02-30T00:00:00Z,} guessed\n"
+		  "bad {" HEAD "timestamp=2020-02-30T00:00:00Z,parse_error=bad_time,} guessed\n"
 		  "no time {" HEAD "}\n");
 	close(fd);
 	rig_end(g);
@@ -75,6 +77,36 @@ static void options(void)
 	expect(g,
 	       "<13>1 - - - - - [x] five {" HEAD "}\n"
 	       "<13>Jan 01 2020 02:00:01 h a: three {hostname=h,appname=a," HEAD "} @1577836801\n");
+	close(fd);
+	rig_end(g);
+}
+
+/* Times without a zone are in that of the sender's network, the smallest; a clock that is not set is
+ * not believed when it is far off; what fields do not tell of a header is kept. */
+static void zones_and_oddities(void)
+{
+	static struct conf_pair pairs[] = {
+		{ { "127.0.0.0/8", 11 }, { "Etc/GMT-2", 9 } },
+		{ { "127.0.0.1", 9 }, { "Etc/GMT-3", 9 } },
+		{ { "127.0.0.0/16", 12 }, { "Etc/GMT-4", 9 } },
+	};
+	struct rig *g = rig_new("zones", 1 << 20);
+	int fd;
+
+	g->conf.use_incoming_timestamp = true;
+	g->conf.timezones = (struct conf_map){ ARRAY_LEN(pairs), pairs };
+	rig_start(g);
+	fd = sender(g, SOCK_DGRAM);
+	put(g, fd, STR("<13>Jan 01 2020 03:00:01 h a: zone"));
+	put(g, fd, STR("<13>Jan 01 2020 03:00:01 CET h a: its own zone"));
+	put(g, fd, STR("<13>*Jan 01 2020 03:00:01: %SYS-5-X: not set"));
+	put(g, fd, STR("<192>Jan 01 2020 03:00:01 h a: no such PRI"));
+	expect(g, "zone {hostname=h,appname=a," HEAD "} @1577836801\n"
+		  "its own zone {hostname=h,appname=a," HEAD "} @1577844001\n"
+		  "not set {appname=%SYS-5-X," HEAD
+		  "is_synced=0,timestamp=Jan 01 2020 03:00:01,parse_error=bad_time,} guessed\n"
+		  "no such PRI {hostname=h,appname=a,header=<192>Jan 01 2020 03:00:01 h a: ,"
+		  "parse_error=bad_pri,} unparsed @1577836801\n");
 	close(fd);
 	rig_end(g);
 }
@@ -186,6 +218,7 @@ int main(void)
 	for (nlanes = 1; nlanes <= 2; nlanes++) {
 		RUN(udp_messages);
 		RUN(options);
+		RUN(zones_and_oddities);
 		RUN(udp_without_credit);
 		RUN(udp_kernel_drops);
 		RUN(stop_at_once);
