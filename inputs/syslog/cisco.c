@@ -138,7 +138,9 @@ static size_t zone_word(struct str s)
 
 bool syslog_cisco_tail(struct str s)
 {
-	return (word_at(s, 1) == ':' && word_at(s, 2) == ' ') || zone_word(s);
+	char c = word_at(s, 1);
+
+	return c == ':' ? word_at(s, 2) == ' ' : (unsigned char)(c - 'A') < 26 && zone_word(s);
 }
 
 /* The time at c with its mark. */

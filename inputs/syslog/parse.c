@@ -138,23 +138,23 @@ static bool is_told(const struct syslog_msg *m, const char *behind_pri)
 				     m->procid, m->msgid,    m->sd };
 	const char *p = behind_pri, *end = m->msg.p;
 
+	if (p < end && *p == '1' && !(m->flags & SYSLOG_UNPARSED) && m->seq.p != p)
+		p++; /* a version that RFC 5424 would have */
 	while (p < end) {
-		const char *from = p;
+		size_t i = 0;
 
-		for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-			if (parts[i].n && p >= parts[i].p && p < parts[i].p + parts[i].n)
-				p = parts[i].p + parts[i].n;
-		if (p != from)
-			continue;
-		if (p == behind_pri && *p == '1' && !(m->flags & SYSLOG_UNPARSED)) {
-			p++; /* a version that RFC 5424 would have */
+		if (*p == ' ' || *p == ':' || *p == '[' || *p == ']' ||
+		    (m->flags & SYSLOG_NO_SYNC && (*p == '*' || *p == '.')) ||
+		    (m->flags & SYSLOG_BOM && (unsigned char)*p > 0x7f)) {
+			p++;
 			continue;
 		}
-		if (*p != ' ' && *p != ':' && *p != '[' && *p != ']' &&
-		    !(m->flags & SYSLOG_NO_SYNC && (*p == '*' || *p == '.')) &&
-		    !(m->flags & SYSLOG_BOM && (unsigned char)*p > 0x7f))
+		while (i < ARRAY_LEN(parts) &&
+		       !(parts[i].n && p >= parts[i].p && p < parts[i].p + parts[i].n))
+			i++;
+		if (i == ARRAY_LEN(parts))
 			return false;
-		p++;
+		p = parts[i].p + parts[i].n;
 	}
 	return true;
 }

@@ -207,15 +207,15 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 		s = skip_spaces(s);
 		m->flags |= SYSLOG_ODD_HEADER;
 	}
-	n = forwarded_host(s, &m->hostname);
-	if (n || (n = colon_host(s, &m->hostname)))
+	n = word_at(s, 0) == 'M' || word_at(s, 0) == 'F' ? forwarded_host(s, &m->hostname) : 0;
+	if (n || (word_at(s, word_span(s, WORD_HOST)) != ' ' && (n = colon_host(s, &m->hostname))))
 		m->flags |= SYSLOG_ODD_HEADER;
 	else
 		n = word_host(s, &m->hostname);
 	if (n) {
 		s = str_skip(s, n + (word_at(s, n) == ' ' ? 1 : 0));
 		s = behind_host(p, s, now_ns, m);
-		if ((n = forwarded_host(s, &m->hostname))) {
+		if (word_at(s, 0) == 'M' && (n = forwarded_host(s, &m->hostname))) {
 			s = str_skip(s, n + (word_at(s, n) == ' ' ? 1 : 0));
 			m->flags |= SYSLOG_ODD_HEADER;
 		}

@@ -73,6 +73,7 @@ enum stamp_result scan_zone(struct scan *s, int32_t *ret_s)
 	char sign = peek(s, 0);
 	unsigned hour, minute = 0;
 	size_t from = s->at;
+	const char *p = s->p + s->at;
 
 	if (sign == 'Z' || sign == 'z') {
 		s->at++;
@@ -81,6 +82,13 @@ enum stamp_result scan_zone(struct scan *s, int32_t *ret_s)
 	}
 	if (sign != '+' && sign != '-')
 		return STAMP_NONE;
+	if (s->n - s->at > 6 && p[6] == ' ' && p[3] == ':' && is_digit(p[1]) && is_digit(p[2]) &&
+	    is_digit(p[4]) && is_digit(p[5])) { /* as RFC 3339 has it */
+		hour = (unsigned)(p[1] - '0') * 10 + (unsigned)(p[2] - '0');
+		minute = (unsigned)(p[4] - '0') * 10 + (unsigned)(p[5] - '0');
+		s->at += 6;
+		goto known;
+	}
 	s->at++;
 	if (scan_digits(s, 4, &hour)) {
 		minute = hour % 100;
@@ -95,6 +103,7 @@ enum stamp_result scan_zone(struct scan *s, int32_t *ret_s)
 		s->at = from;
 		return STAMP_NONE;
 	}
+known:
 	if (hour > 23 || minute > 59)
 		return STAMP_BAD;
 	*ret_s = (int32_t)(hour * 3600 + minute * 60) * (sign == '-' ? -1 : 1);
@@ -219,9 +228,16 @@ static enum stamp_result from_parts(struct stamp_cache *c, const struct scan *s,
 				    const struct parts *p, int64_t now_ns, struct stamp *ret)
 {
 	int64_t day = 0, today = floor_day(now_ns + p->offset_s * SECOND_NS);
-	bool is_good = p->year ? stamp_day(p->year, p->month, p->day, &day)
-			       : nearest_day(p->month, p->day, today, &day);
+	bool is_good;
 
+	if (p->year)
+		is_good = stamp_day(p->year, p->month, p->day, &day);
+	else if (s->n >= 8 && (span_load(s->p) & BSD_TEXT) == c->bsd_text &&
+		 now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns &&
+		 p->offset_s == c->bsd_offset_s && (is_good = true))
+		day = c->bsd_day;
+	else
+		is_good = nearest_day(p->month, p->day, today, &day);
 	is_good = is_good && !p->is_bad;
 	ret->has_year = p->year != 0;
 	ret->has_zone = p->has_zone;

@@ -27,21 +27,24 @@ static unsigned month_name(struct scan *s)
 	static const char *const names[12] = { "january",   "february", "march",    "april",
 					       "may",       "june",     "july",     "august",
 					       "september", "october",  "november", "december" };
-	struct str word;
-	size_t n = 0;
+	unsigned word = (unsigned)(peek(s, 0) | 0x20) << 16 | (unsigned)(peek(s, 1) | 0x20) << 8 |
+			(unsigned)(peek(s, 2) | 0x20);
+	size_t n = 3;
 
+	if (!is_alpha(peek(s, 0)) || !is_alpha(peek(s, 1)) || !is_alpha(peek(s, 2)))
+		return 0;
 	while (n < 9 && is_alpha(peek(s, n)))
 		n++;
-	word = str_make(s->p + s->at, n);
-	for (unsigned i = 0; n >= 3 && i < ARRAY_LEN(names); i++) {
+	for (unsigned i = 0; i < ARRAY_LEN(names); i++) {
 		struct str name = str_c(names[i]);
 
-		if ((word.p[0] | 0x20) == name.p[0] && n <= name.n &&
-		    (n == 3 || n == name.n || (n == 4 && i == 8)) &&
-		    str_ieq(word, str_sub(name, 0, n))) {
-			s->at += n;
-			return i + 1;
-		}
+		if (word !=
+		    ((unsigned)name.p[0] << 16 | (unsigned)name.p[1] << 8 | (unsigned)name.p[2]))
+			continue;
+		if (n != 3 && !(n == 4 && i == 8) && !str_ieq(str_make(s->p + s->at, n), name))
+			return 0;
+		s->at += n;
+		return i + 1;
 	}
 	return 0;
 }
@@ -222,7 +225,7 @@ static const struct {
 static bool zone_offset(struct str name, int32_t *offset_s, bool *ret_is_clear)
 {
 	for (size_t i = 0; i < ARRAY_LEN(zones); i++) {
-		if (!str_is(name, zones[i].name))
+		if (name.p[0] != zones[i].name[0] || !str_is(name, zones[i].name))
 			continue;
 		*ret_is_clear = zones[i].minutes != UNCLEAR;
 		if (*ret_is_clear)
@@ -354,16 +357,36 @@ static bool form(struct scan *s, const char *f, struct parts *ret)
 	return true;
 }
 
+/* Whether a form of digits may fit, by the number of them and what stands behind. */
+static bool may_fit(const char *f, size_t digits, char next)
+{
+	if (f[0] == 'Y' ? digits != 4 : f[0] == 'K' ? digits != 8 : digits > 2)
+		return false;
+	return f[1] == 'b' ? is_alpha(next) : f[1] == 't' ? next == 'T' : next == f[1];
+}
+
 bool stamp_form(struct scan *s, struct parts *ret)
 {
+	size_t digits = 0;
+	char first = '\0'; /* of a form of letters */
+
 	bool is_letter = is_alpha(peek(s, 0));
 	const char *const *forms = is_letter ? letter_forms : digit_forms;
 	size_t n = is_letter ? ARRAY_LEN(letter_forms) : ARRAY_LEN(digit_forms);
 
 	if (!is_letter && !is_digit(peek(s, 0)))
 		return false;
+	if (is_letter) {
+		struct scan word = *s;
+
+		first = month_name(&word) ? 'b' : weekday(&word) ? 'a' : '\0';
+	}
+	while (digits < 9 && is_digit(peek(s, digits)))
+		digits++;
 	for (size_t i = 0; i < n; i++)
-		if (form(s, forms[i], ret))
+		if ((is_letter ? forms[i][0] == first
+			       : may_fit(forms[i], digits, peek(s, digits))) &&
+		    form(s, forms[i], ret))
 			return true;
 	return false;
 }
