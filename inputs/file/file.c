@@ -333,6 +333,7 @@ static void get_metrics(struct file_input *fi)
 	fi->rotated = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "rotated", NULL);
 	fi->truncated = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "rewritten", NULL);
 	fi->deleted = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "deleted", NULL);
+	fi->copied = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "copied", NULL);
 	fi->too_old = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "too_old", NULL);
 	fi->postponed = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "postponed", NULL);
 	fi->position_errors = metric_get(METRIC_POSITION_ERRORS, "input", name, NULL);

@@ -7,6 +7,7 @@
  *	links.c  symlinks to files, and what happens where they lead
  *	tail.c   life of one file: from opening to its last ack
  *	start.c  where to begin with a file that is met for the first time
+ *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
  *	read.c   one batch from one file
  */
@@ -77,6 +78,8 @@ struct file_input {
 	int64_t scanned_at_ns; /* monotonic */
 	int64_t last_ns;       /* newest time given to a line, of all files */
 	size_t nopen, nflights;
+	size_t ncopies;         /* tails with copy_of */
+	size_t nretired;        /* tails to be freed when nobody looks */
 	size_t nrotated;        /* open, and no name leads to them */
 	uint64_t rotated_bytes; /* of them, not read */
 	uint64_t round;         /* of scans */
@@ -97,7 +100,8 @@ struct file_input {
 	bool has_left; /* files that had to be closed before their end */
 	char *probe;   /* PROBE_BYTES to look for line ends in */
 	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
-		*truncated, *deleted, *too_old, *postponed, *position_errors, *cut, *partial;
+		*truncated, *deleted, *copied, *too_old, *postponed, *position_errors, *cut,
+		*partial;
 };
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
@@ -108,8 +112,9 @@ struct tail {
 	struct tail *next, **link; /* all of the input */
 	struct map_node by_path, by_id, by_label;
 	struct tail *next_ready;
-	struct tail *after; /* an older file of the same name: read to its end first */
-	struct str path;    /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
+	struct tail *after;   /* an older file of the same name: read to its end first */
+	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
+	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
 	int fd;
 	struct file_id id;
 	struct pos *pos;
@@ -166,20 +171,25 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 void tail_ready(struct tail *t);
 /* The path it can be found at now; STR_NONE: it was rotated away. */
 void tail_set_path(struct tail *t, struct str path);
-/* The file starts again at 0 because its bytes are not those that were read. */
+/* Its bytes are not those that were read: goes on in their copy, or starts again at 0. */
 void tail_restart(struct tail *t);
-/* Continues in another file with the same content. Takes fd. */
-void tail_replace(struct tail *t, int fd, const struct file_look *look);
+/* Continues in another file with the same content. Takes fd, gives back the one it had. */
+int tail_replace(struct tail *t, int fd, const struct file_look *look);
 /* Everything there is was read: lets newer files of its name go on, sets the timers. */
 void tail_at_end(struct tail *t);
 /* An error that may pass: again in a moment. One that stays does not hold up newer files for ever. */
 void tail_trouble(struct tail *t);
 /* Reads no more. It is freed when its last batch has settled. */
 void tail_close(struct tail *t);
+/* As tail_close() for one that nothing was read from, without freeing it: its position goes, too. */
+void tail_retire(struct tail *t);
+void tail_free_retired(struct file_input *fi);
 /* At once, whatever is on its way; nobody may hold a batch of it any more. */
 void tail_free(struct tail *t);
 /* Brings size and times up to date, notices a rewrite. False: it was closed, perhaps freed. */
 bool tail_look(struct tail *t);
+/* The same, and compares what stands before the position. */
+bool tail_look_closely(struct tail *t);
 void tail_count_behind(struct tail *t);
 /* An older file of the same name is not at its end yet, or too much is settled ahead. */
 bool tail_must_wait(struct tail *t);
@@ -251,6 +261,8 @@ void find_note_name(struct file_input *fi, struct str path, enum watch_name what
 void find_noted_names(struct file_input *fi);
 /* Something was written to the file of this name. */
 void find_modified(struct file_input *fi, struct str path);
+struct tail *find_path(struct file_input *fi, struct str path);
+struct tail *find_tail(struct file_input *fi, const struct file_id *id);
 void find_fini(struct file_input *fi);
 
 /* ---- start.c ------------------------------------------------------------------------------ */
@@ -260,6 +272,25 @@ enum start_at { AT_BEGINNING, AT_LAST_LINE /* behind the last line end */, AT_SI
 enum start_at start_of(struct file_input *fi, const struct file_look *look, struct str path);
 /* Puts a fresh position there. */
 void start_at(struct file_input *fi, struct pos *p, int fd, uint64_t size, enum start_at at);
+
+/* ---- copies.c ----------------------------------------------------------------------------- */
+
+/* Could a copy or a rotated file of this name be called that? Names without their directory. */
+bool copies_is_name(struct str of, struct str name);
+/* Calls fn with every path that one called `path` may be a copy of, until it returns true. Paths have
+ * a NUL behind them. */
+bool copies_each_original(struct str path, bool (*fn)(void *ctx, struct str original), void *ctx);
+/* After t was found emptied or rewritten: when there is a copy of what it was, t goes on in it, and
+ * what is there now has a tail of its own. */
+bool copies_take_over(struct tail *t);
+/* The same for a file that has no tail yet: p goes on in the copy. The position for the file itself,
+ * or NULL when there is no copy. */
+struct pos *copies_take_over_saved(struct file_input *fi, struct pos *p,
+				   const struct file_look *original, struct str path);
+/* True: nothing is to be read from it now (and perhaps ever: its descriptor may be gone). */
+bool copies_hold(struct tail *t);
+/* t is closed or emptied: copies of it stand for themselves, from where it was settled. */
+void copies_let_go(struct tail *t);
 
 /* ---- rotated.c ---------------------------------------------------------------------------- */
 

@@ -85,7 +85,7 @@ void find_fini(struct file_input *fi)
 
 /* ---- known files -------------------------------------------------------------------------- */
 
-static struct tail *find_by_path(struct file_input *fi, struct str path)
+struct tail *find_path(struct file_input *fi, struct str path)
 {
 	struct map_node *n;
 
@@ -150,18 +150,28 @@ static bool is_renumbered(const struct pos *p, const struct file_look *look)
 }
 
 /* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
- * a restore wrote a new file in its place. Shorter files are taken as new: two logs easily begin
- * with the same line, and reading twice is better than never. */
-static struct pos *find_replaced(struct file_input *fi, int fd, const struct file_look *look,
-				 struct str path)
+ * a restore wrote a new file in its place; or it was copied and deleted. Shorter files are taken as
+ * new: two logs easily begin with the same line, and reading twice is better than never. */
+struct replaced {
+	struct file_input *fi;
+	int fd;
+	const struct file_look *look;
+	struct pos *pos;
+};
+
+static bool find_replaced(void *ctx, struct str path)
 {
+	struct replaced *r = ctx;
 	struct pos *p = NULL;
 
-	while ((p = positions_find_path(fi->positions, path, p)))
-		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
-		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
-			return p;
-	return NULL;
+	while ((p = positions_find_path(r->fi->positions, path, p))) {
+		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, r->look)) &&
+		    content_is(p, r->fd, r->look->size, p->offset, p->marker) == SAME_YES) {
+			r->pos = p;
+			return true;
+		}
+	}
+	return false;
 }
 
 /* The position to read a file from that has no tail. NULL: not now. */
@@ -170,6 +180,7 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 {
 	struct positions *ps = fi->positions;
 	struct pos *p = positions_find(ps, &look->id);
+	struct replaced replaced;
 	enum start_at at;
 	struct str origin;
 
@@ -182,13 +193,19 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 		return p;
 	}
 	if (p && p->file.dev == look->id.dev) {
+		struct pos *anew = copies_take_over_saved(fi, p, look, path);
+
+		if (anew)
+			return anew;
 		log_info("file was rewritten, reading it from its beginning", KV("path", path));
 		metric_add(fi->truncated, 1);
 		positions_restart(ps, p);
 		return p;
 	}
-	p = find_replaced(fi, fd, look, path);
-	if (p) {
+	replaced = (struct replaced){ fi, fd, look, NULL };
+	if (find_replaced(&replaced, path) ||
+	    copies_each_original(path, find_replaced, &replaced)) {
+		p = replaced.pos;
 		positions_move(ps, p, &look->id);
 		return p;
 	}
@@ -212,14 +229,14 @@ static void meet_again(struct file_input *fi, struct tail *t, struct str path)
 	t->seen_round = fi->round;
 	if (t->path.p && (str_eq(t->path, path) || leads_to(t->path, &t->id)))
 		return; /* another name of it: a hard link, or a link */
-	there = find_by_path(fi, path);
+	there = find_path(fi, path);
 	if (there)
 		rotate(there);
 	tail_set_path(t, path);
 	t->seen_round = fi->round;
 }
 
-static struct tail *tail_of(struct file_input *fi, const struct file_id *id)
+struct tail *find_tail(struct file_input *fi, const struct file_id *id)
 {
 	struct map_node *n;
 
@@ -240,7 +257,9 @@ static bool succeed(struct tail *t, int fd, const struct file_look *look)
 	if (t->pos->head_n == HEAD_BYTES && OS_RETRY(os->fstat(t->fd, &st)) == 0 &&
 	    st.st_nlink == 0 &&
 	    content_is(t->pos, fd, look->size, t->offset, t->marker) == SAME_YES) {
-		tail_replace(t, fd, look);
+		log_info("file was replaced by one with the same content",
+			 KV("path", t->pos->path));
+		os->close(tail_replace(t, fd, look));
 		return true;
 	}
 	rotate(t);
@@ -263,10 +282,26 @@ static bool is_full(struct file_input *fi)
 	return true;
 }
 
+static void look_at_name(struct file_input *fi, struct str path);
+
+/* If one has a tail, a look shows whether it was emptied; else it is opened first, so that what is
+ * known of it is at hand. */
+static bool look_at_original(void *ctx, struct str path)
+{
+	struct file_input *fi = ctx;
+	struct tail *t = find_path(fi, path);
+
+	if (t)
+		tail_look_closely(t);
+	else if (positions_find_path(fi->positions, path, NULL))
+		look_at_name(fi, path);
+	return false;
+}
+
 static void discover(struct file_input *fi, struct str path)
 {
-	struct tail *t = find_by_path(fi, path), *other;
 	struct file_look look = { .size = 0 };
+	struct tail *t, *other;
 	unsigned hops = 0;
 	struct pos *p;
 	int fd;
@@ -274,7 +309,10 @@ static void discover(struct file_input *fi, struct str path)
 	fd = open_regular(fi, path, &look);
 	if (fd < 0)
 		return;
-	other = tail_of(fi, &look.id);
+	if (!positions_find(fi->positions, &look.id))
+		copies_each_original(path, look_at_original, fi);
+	t = find_path(fi, path);
+	other = find_tail(fi, &look.id);
 	if (other) {
 		os->close(fd);
 		meet_again(fi, other, path);
@@ -304,15 +342,14 @@ static void on_dir(void *ctx, struct str path, unsigned what)
 /* With `within`, only what was let in; where a link leads to nothing, that cannot be told. */
 static void note_link(struct file_input *fi, struct str path)
 {
-	if (fi->conf->follow == FOLLOW_ALL ||
-	    (find_by_path(fi, path) && !open_is_refused(fi, path)))
+	if (fi->conf->follow == FOLLOW_ALL || (find_path(fi, path) && !open_is_refused(fi, path)))
 		links_note(fi, path);
 }
 
 static void on_file(void *ctx, const struct walk_file *f)
 {
 	struct file_input *fi = ctx;
-	struct tail *t = find_by_path(fi, f->path);
+	struct tail *t = find_path(fi, f->path);
 
 	if (is_excluded(fi, f->path))
 		return;
@@ -376,6 +413,7 @@ static void count_dirs(struct file_input *fi)
 static void note_found(struct file_input *fi)
 {
 	rotated_limit(fi);
+	tail_free_retired(fi);
 	if (!positions_flush(fi->positions))
 		metric_add(fi->position_errors, 1);
 }
@@ -405,7 +443,7 @@ void find_scan(struct file_input *fi)
 
 static void look_at_name(struct file_input *fi, struct str path)
 {
-	struct tail *t = find_by_path(fi, path);
+	struct tail *t = find_path(fi, path);
 	struct statx s;
 
 	if (OS_RETRY(os->statx(AT_FDCWD, path.p, AT_SYMLINK_NOFOLLOW, STATX_TYPE | STATX_INO,
@@ -441,7 +479,7 @@ void find_noted_names(struct file_input *fi)
 
 static bool wake(struct file_input *fi, struct str path)
 {
-	struct tail *t = find_by_path(fi, path);
+	struct tail *t = find_path(fi, path);
 
 	if (t)
 		tail_ready(t);
@@ -533,7 +571,7 @@ static int by_num(const void *a, const void *b)
 {
 	const struct moved *x = a, *y = b;
 
-	return x->pos->num < y->pos->num ? -1 : x->pos->num > y->pos->num;
+	return x->pos->order < y->pos->order ? -1 : x->pos->order > y->pos->order;
 }
 
 /* Opens it when there is something left to read in it. */
@@ -546,7 +584,9 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	fd = open_regular(fi, str_c(m->path), &look);
 	if (fd < 0)
 		return;
-	if (tail_of(fi, &look.id) || !file_id_alike(&look.id, &m->pos->file) ||
+	if (!file_id_alike(&look.id, &m->pos->file))
+		m->pos->is_elsewhere = false; /* its inode is in use again */
+	if (find_tail(fi, &look.id) || !file_id_alike(&look.id, &m->pos->file) ||
 	    content_is(m->pos, fd, look.size, m->pos->offset, m->pos->marker) == SAME_NO ||
 	    look.size == m->pos->offset) {
 		os->close(fd);

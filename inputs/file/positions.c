@@ -22,7 +22,7 @@ struct pos *pos_insert(struct positions *ps, uint64_t num, const struct file_id 
 	if (ps->n >= POS_MAX || map_first(&ps->by_num, num))
 		return NULL;
 	p = mem_zalloc(sizeof(*p));
-	p->num = num;
+	p->num = p->order = num;
 	p->file = *id;
 	p->born_ns = id->btime_ns;
 	p->path = str_make(mem_dup(path.p, path.n), path.n);

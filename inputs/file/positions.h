@@ -36,7 +36,8 @@ struct pos {
 	struct map_node by_num, by_ino, by_path;
 	struct pos *next, *prev; /* in order of num */
 	struct pos *next_dirty;
-	uint64_t num; /* the order in which files were found */
+	uint64_t num;   /* of its lines in the file */
+	uint64_t order; /* in which files were found: num before it was moved */
 	struct file_id file;
 	int64_t born_ns; /* when its content began: of several of one path, the older is read first */
 	struct str path; /* where it was found first: the label; owned */

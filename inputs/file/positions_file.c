@@ -288,7 +288,7 @@ static void settle_in(struct positions *ps)
 	ps->next_num = 1;
 	for (struct pos *p = ps->first; p; p = p->next) {
 		p->by_num.is_in = false;
-		p->num = ps->next_num++;
+		p->num = p->order = ps->next_num++;
 		map_add(&ps->by_num, &p->by_num, p->num);
 		p->seen_s = now_s;
 		if (p->last_ns > ps->newest_ns)

@@ -367,6 +367,8 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 		return READ_CLOSED;
 	if (t->is_unseen)
 		return READ_TROUBLE;
+	if (copies_hold(t))
+		return t->fd < 0 ? READ_CLOSED : READ_WAIT;
 	result = look_at_head(t);
 	if (result != READ_BATCH)
 		return result;

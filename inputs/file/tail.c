@@ -93,8 +93,7 @@ bool tail_must_wait(struct tail *t)
 
 void tail_count_behind(struct tail *t)
 {
-	uint64_t now = t->fd >= 0 && t->size > t->offset ? t->size - t->offset : 0;
-
+	uint64_t now = t->fd >= 0 && t->size > t->offset && !t->copy_of ? t->size - t->offset : 0;
 	bool is_nameless = t->fd >= 0 && t->is_rotated;
 
 	metric_add(t->fi->behind, (int64_t)(now - t->behind));
@@ -109,6 +108,9 @@ void tail_restart(struct tail *t)
 {
 	uint64_t lost = t->size > t->offset ? t->size - t->offset : 0;
 
+	if (copies_take_over(t))
+		return;
+	copies_let_go(t);
 	log_info("file was rewritten, reading it from its beginning", KV("path", t->pos->path),
 		 KV_I("offset", t->offset), KV_I("unread_bytes", lost));
 	metric_add(t->fi->truncated, 1);
@@ -151,8 +153,10 @@ bool tail_look(struct tail *t)
 	/* A changed time without new bytes: perhaps rewritten with as many. */
 	if (size < t->offset ||
 	    (size == t->offset + t->partial && t->offset && mtime_ns != t->mtime_ns &&
-	     marker_is(t->fd, t->offset, t->marker) == SAME_NO))
+	     marker_is(t->fd, t->offset, t->marker) == SAME_NO)) {
 		tail_restart(t);
+		return tail_look(t);
+	}
 	if (size < t->offset + t->partial)
 		t->partial = 0;
 	if (size != t->size) {
@@ -163,6 +167,15 @@ bool tail_look(struct tail *t)
 	t->mtime_ns = mtime_ns;
 	tail_count_behind(t);
 	return true;
+}
+
+bool tail_look_closely(struct tail *t)
+{
+	if (!tail_look(t))
+		return false;
+	if (!t->is_unseen && marker_is(t->fd, t->offset, t->marker) == SAME_NO)
+		tail_restart(t);
+	return t->fd >= 0;
 }
 
 bool tail_poll(struct tail *t)
@@ -324,13 +337,13 @@ void tail_set_path(struct tail *t, struct str path)
  * of those found together, what was renamed more often is older. */
 static bool is_younger(const struct tail *a, const struct tail *b)
 {
-	if (a->id.btime_ns && b->id.btime_ns && a->id.btime_ns != b->id.btime_ns)
-		return a->id.btime_ns > b->id.btime_ns;
+	if (a->pos->born_ns && b->pos->born_ns && a->pos->born_ns != b->pos->born_ns)
+		return a->pos->born_ns > b->pos->born_ns;
 	if (a->found_look != b->found_look)
 		return a->found_look > b->found_look;
 	if (a->hops != b->hops)
 		return a->hops < b->hops;
-	return a->pos->num > b->pos->num;
+	return a->pos->order > b->pos->order;
 }
 
 /* Files of the same name are read from the oldest to the youngest: t between its neighbours. */
@@ -401,19 +414,21 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	return t;
 }
 
-void tail_replace(struct tail *t, int fd, const struct file_look *look)
+int tail_replace(struct tail *t, int fd, const struct file_look *look)
 {
-	log_info("file was replaced by one with the same content", KV("path", t->pos->path));
-	os->close(t->fd);
+	int old = t->fd;
+
 	t->fd = fd;
 	identify(t, &look->id);
 	tail_ready(t);
+	return old;
 }
 
 static void detach(struct tail *t)
 {
 	if (t->fd < 0)
 		return;
+	copies_let_go(t);
 	leave_queue(t);
 	loop_timer_del(t->fi->in->loop, &t->timer);
 	map_del(&t->fi->by_id, &t->by_id);
@@ -424,6 +439,29 @@ static void detach(struct tail *t)
 	t->fi->nopen--;
 	metric_add(t->fi->open_files, -1);
 	tail_count_behind(t);
+}
+
+void tail_retire(struct tail *t)
+{
+	CHECK(!t->line.outstanding);
+	detach(t);
+	t->is_at_end = t->is_forgotten = true;
+	wake_followers(t);
+	t->fi->nretired++;
+}
+
+void tail_free_retired(struct file_input *fi)
+{
+	struct tail *next;
+
+	if (!fi->nretired)
+		return;
+	fi->nretired = 0;
+	for (struct tail *t = fi->tails; t; t = next) {
+		next = t->next;
+		if (t->fd < 0 && !t->line.outstanding)
+			tail_free(t);
+	}
 }
 
 void tail_close(struct tail *t)

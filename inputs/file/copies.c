@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Copies of a log. copytruncate copies a file and then empties it: what was not read of it is in the
+ * copy, which is another file that begins with the same bytes. It takes the place of the original
+ * with all that is known of it, so it is finished from where we were and never read twice; the
+ * original goes on as a new file.
+ *
+ * A copy whose name matches the patterns is met before its original is emptied, and while it is
+ * written. As long as it is a beginning of the original nothing is read from it. */
+#include <dirent.h>
+#include <errno.h>
+
+#include "inputs/file/file.h"
+#include "lib/buf.h"
+#include "lib/check.h"
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/os.h"
+
+#define OPEN_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
+#define ENTRIES_MAX 100000 /* of a directory, looked at for one copy */
+
+/* ---- names -------------------------------------------------------------------------------- */
+
+static bool is_separator(char c)
+{
+	return c == '.' || c == '-' || c == '_';
+}
+
+static size_t name_at(struct str path)
+{
+	const char *slash = memrchr(path.p, '/', path.n);
+
+	return slash ? (size_t)(slash - path.p) + 1 : 0;
+}
+
+bool copies_is_name(struct str of, struct str name)
+{
+	const char *dot = of.n > 1 ? memrchr(of.p + 1, '.', of.n - 1) : NULL;
+	struct str stem = str_sub(of, 0, dot ? (size_t)(dot - of.p) : of.n);
+	struct str extension = str_skip(of, stem.n);
+
+	if (name.n <= of.n)
+		return false;
+	if (str_starts(name, of))
+		return is_separator(name.p[of.n]);
+	return extension.n && str_starts(name, stem) && is_separator(name.p[stem.n]) &&
+	       str_eq(str_skip(name, name.n - extension.n), extension);
+}
+
+/* The i-th place where path could have been made longer, to what it was then; false: no more. */
+static bool original_name(struct str path, size_t *at, bool *with_extension, struct buf *out)
+{
+	size_t from = name_at(path);
+	const char *dot = memrchr(path.p + from, '.', path.n - from);
+	size_t dot_at = dot ? (size_t)(dot - path.p) : path.n;
+
+	for (;;) {
+		if (*with_extension) {
+			*with_extension = false;
+			if (*at < dot_at && dot_at < path.n) {
+				buf_clear(out);
+				buf_str(out, str_sub(path, 0, *at));
+				buf_str(out, str_skip(path, dot_at));
+				return true;
+			}
+		}
+		for (++*at; *at < path.n && !is_separator(path.p[*at]); ++*at)
+			;
+		if (*at >= path.n)
+			return false;
+		*with_extension = true;
+		buf_clear(out);
+		buf_str(out, str_sub(path, 0, *at));
+		return true;
+	}
+}
+
+bool copies_each_original(struct str path, bool (*fn)(void *ctx, struct str original), void *ctx)
+{
+	struct buf name = BUF_INIT;
+	size_t at = name_at(path);
+	bool with_extension = false, is_done = false;
+
+	while (!is_done && original_name(path, &at, &with_extension, &name)) {
+		buf_cstr(&name);
+		is_done = fn(ctx, buf_as_str(&name));
+	}
+	buf_fini(&name);
+	return is_done;
+}
+
+/* ---- the copy of a file that was emptied -------------------------------------------------- */
+
+struct search {
+	struct file_input *fi;
+	const struct pos *pos; /* of the original */
+	uint64_t offset, marker;
+	int fd; /* the best one so far */
+	struct file_look look;
+};
+
+/* Nothing was ever read from it. */
+static bool is_fresh(const struct pos *p)
+{
+	return p->last_ns == 0 && p->nranges == 0;
+}
+
+static bool is_copy(const struct search *s, int fd, const struct file_look *look)
+{
+	const struct pos *known = positions_find(s->fi->positions, &look->id);
+
+	if (!S_ISREG(look->mode) || look->size < s->offset || look->size < s->pos->head_n ||
+	    known == s->pos || (known && !is_fresh(known)))
+		return false;
+	return hash_is(fd, 0, s->pos->head_n, s->pos->head) == SAME_YES &&
+	       marker_is(fd, s->offset, s->marker) == SAME_YES;
+}
+
+static void look_at(struct search *s, const char *path)
+{
+	int fd = OS_RETRY(os->open(path, OPEN_FLAGS, 0));
+	struct file_look look;
+
+	if (fd < 0)
+		return;
+	/* Logs that repeat themselves have copies that look alike: it is the youngest. */
+	if (!file_look(fd, &look) || !is_copy(s, fd, &look) ||
+	    (s->fd >= 0 && look.mtime_ns < s->look.mtime_ns)) {
+		os->close(fd);
+		return;
+	}
+	if (s->fd >= 0)
+		os->close(s->fd);
+	s->fd = fd;
+	s->look = look;
+}
+
+/* A descriptor of the copy among the files beside path, or -1. */
+static int find_copy(struct search *s, struct str path)
+{
+	size_t dir_n = name_at(path), n = 0;
+	struct buf entry = BUF_INIT;
+	struct dirent *d;
+	DIR *dir;
+
+	s->fd = -1;
+	if (!s->pos->head_n)
+		return -1; /* of what was never looked at nobody knows a copy */
+	buf_str(&entry, str_sub(path, 0, dir_n));
+	dir = opendir(buf_cstr(&entry));
+	while (dir && n++ < ENTRIES_MAX && (d = readdir(dir))) {
+		if ((d->d_type != DT_REG && d->d_type != DT_UNKNOWN) ||
+		    !copies_is_name(str_skip(path, dir_n), str_c(d->d_name)))
+			continue;
+		entry.n = dir_n;
+		buf_c(&entry, d->d_name);
+		look_at(s, buf_cstr(&entry));
+	}
+	if (dir)
+		closedir(dir);
+	buf_fini(&entry);
+	return s->fd;
+}
+
+static void tell(struct file_input *fi, const struct search *s)
+{
+	log_info("file was copied and emptied, finishing the copy", KV("path", s->pos->path),
+		 KV_I("offset", s->offset), KV_I("unread_bytes", s->look.size - s->offset));
+	metric_add(fi->truncated, 1);
+	metric_add(fi->copied, 1);
+}
+
+/* A position of its own, which nothing was read by, is in the way. */
+static void make_way(struct file_input *fi, const struct file_look *look, struct str *ret_path)
+{
+	struct tail *other = find_tail(fi, &look->id);
+	struct pos *p = positions_find(fi->positions, &look->id);
+
+	if (other) {
+		if (other->path.p)
+			*ret_path = str_make(mem_dup(other->path.p, other->path.n), other->path.n);
+		positions_move(fi->positions, other->pos, &(struct file_id){ 0 });
+		tail_retire(other);
+	} else if (p) {
+		positions_drop(fi->positions, p);
+	}
+}
+
+static struct pos *begin_anew(struct file_input *fi, const struct file_look *look, struct str path)
+{
+	struct pos *p = positions_add(fi->positions, &look->id, path);
+
+	if (p)
+		positions_born(fi->positions, p, clock_wall_ns());
+	return p;
+}
+
+bool copies_take_over(struct tail *t)
+{
+	struct file_input *fi = t->fi;
+	struct search s = { .fi = fi, .pos = t->pos, .offset = t->offset, .marker = t->marker };
+	struct str path = STR_NONE, copy_path = STR_NONE;
+	struct file_look original;
+	struct pos *p;
+	int fd;
+
+	if (find_copy(&s, t->path.p ? t->path : t->pos->path) < 0)
+		return false;
+	if (!file_look(t->fd, &original)) {
+		os->close(s.fd);
+		return false;
+	}
+	tell(fi, &s);
+	if (t->path.p)
+		path = str_make(mem_dup(t->path.p, t->path.n), t->path.n);
+	make_way(fi, &s.look, &copy_path);
+	tail_set_path(t, copy_path);
+	fd = tail_replace(t, s.fd, &s.look);
+	p = begin_anew(fi, &original, t->pos->path);
+	if (p)
+		tail_new(fi, fd, &original, path, p, 0)->seen_round = fi->round;
+	else
+		os->close(fd);
+	mem_free((void *)(uintptr_t)path.p);
+	mem_free((void *)(uintptr_t)copy_path.p);
+	return true;
+}
+
+struct pos *copies_take_over_saved(struct file_input *fi, struct pos *p,
+				   const struct file_look *original, struct str path)
+{
+	struct search s = { .fi = fi, .pos = p, .offset = p->offset, .marker = p->marker };
+	struct str copy_path = STR_NONE;
+	struct pos *anew;
+
+	if (find_copy(&s, path) < 0)
+		return NULL;
+	tell(fi, &s);
+	make_way(fi, &s.look, &copy_path);
+	positions_move(fi->positions, p, &s.look.id);
+	tail_new(fi, s.fd, &s.look, copy_path, p, 0)->seen_round = fi->round;
+	anew = begin_anew(fi, original, p->path);
+	mem_free((void *)(uintptr_t)copy_path.p);
+	return anew;
+}
+
+/* ---- a copy that is met as a file of its own ---------------------------------------------- */
+
+static bool same_bytes(int a, int b, uint64_t at, size_t n)
+{
+	char x[HEAD_BYTES], y[HEAD_BYTES];
+
+	return file_read(a, x, n, at) == (ssize_t)n && file_read(b, y, n, at) == (ssize_t)n &&
+	       memcmp(x, y, n) == 0;
+}
+
+static bool is_beginning_of(const struct tail *copy, const struct tail *t)
+{
+	size_t n = copy->size < HEAD_BYTES ? (size_t)copy->size : HEAD_BYTES;
+	size_t marker_n = marker_size(copy->size);
+
+	return t->fd >= 0 && t != copy && t->size >= copy->size &&
+	       same_bytes(copy->fd, t->fd, 0, n) &&
+	       same_bytes(copy->fd, t->fd, copy->size - marker_n, marker_n);
+}
+
+static void set_original(struct tail *copy, struct tail *t)
+{
+	copy->fi->ncopies += (size_t)(t != NULL) - (size_t)(copy->copy_of != NULL);
+	copy->copy_of = t;
+	tail_count_behind(copy);
+}
+
+/* What is settled of the original is settled of its copy. */
+static void skip_settled(struct tail *copy)
+{
+	const struct pos *p = copy->copy_of->pos;
+	uint64_t at = copy->size < p->offset ? copy->size : p->offset, marker;
+
+	if (at <= copy->offset || !marker_read(copy->fd, at, &marker))
+		return;
+	positions_skip(copy->fi->positions, copy->pos, at, marker);
+	copy->offset = at;
+	copy->marker = marker;
+	copy->partial = 0;
+}
+
+static bool is_original(void *ctx, struct str path)
+{
+	struct tail *copy = ctx, *t = find_path(copy->fi, path);
+
+	/* Looking at it may show that it was emptied, and give it what the copy has. */
+	if (!t || t == copy || !tail_look_closely(t) || copy->fd < 0)
+		return copy->fd < 0;
+	if (!is_beginning_of(copy, t))
+		return false;
+	set_original(copy, t);
+	return true;
+}
+
+bool copies_hold(struct tail *t)
+{
+	struct tail *original = t->copy_of;
+
+	if (!t->size || !is_fresh(t->pos))
+		return false;
+	if (original && (!tail_look_closely(original) || t->copy_of != original || t->fd < 0 ||
+			 !is_beginning_of(t, original)))
+		original = NULL;
+	if (t->fd < 0)
+		return true;
+	if (!original) {
+		set_original(t, NULL);
+		if (!copies_each_original(t->path.p ? t->path : t->pos->path, is_original, t))
+			return false;
+	}
+	if (t->fd < 0)
+		return true;
+	skip_settled(t);
+	if (t->is_rotated)
+		tail_retire(t); /* nobody needs it: the original has it all */
+	return true;
+}
+
+void copies_let_go(struct tail *t)
+{
+	if (t->copy_of)
+		set_original(t, NULL);
+	if (!t->fi->ncopies)
+		return;
+	for (struct tail *copy = t->fi->tails; copy; copy = copy->next) {
+		if (copy->copy_of != t)
+			continue;
+		skip_settled(copy);
+		set_original(copy, NULL);
+		tail_ready(copy);
+	}
+}
