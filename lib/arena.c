@@ -84,7 +84,7 @@ char *arena_room(struct arena *a, size_t n)
 	struct chunk *c;
 	size_t size;
 
-	if ((size_t)(a->end - a->p) >= n)
+	if (a->p && (size_t)(a->end - a->p) >= n)
 		return a->p;
 	/* Small first, so that a trickle of single lines is not charged 256 KiB a batch. */
 	size = a->chunks ? ARENA_CHUNK_BYTES : (size_t)4096;

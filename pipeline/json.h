@@ -45,9 +45,9 @@ struct json_paths *json_paths_new(void);
 void json_paths_free(struct json_paths *paths);
 
 /* Adds a path: JMESPath identifiers (plain [A-Za-z_][A-Za-z0-9_]*, or a JSON string in double
- * quotes) joined by dots, and [n]. Returns its slot (> 0, the same for equal paths), or a negative
- * code with *err for what is not JMESPath and for the parts of JMESPath that are not here yet. */
-int json_paths_add(struct json_paths *paths, struct str expression, struct err *err);
+ * quotes) joined by dots, and [n]. Returns its slot (> 0, the same for equal paths), negative for
+ * everything else of JMESPath (jmespath/) and what is none. */
+int json_paths_add(struct json_paths *paths, struct str expression);
 
 /* Number of values json_extract() writes: the caller's array has at least this many. */
 size_t json_paths_slots(const struct json_paths *paths);
