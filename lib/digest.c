@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Message digests, by OpenSSL. */
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "lib/digest.h"
 
@@ -21,4 +22,12 @@ size_t digest(enum digest which, const struct str *parts, size_t n, unsigned cha
 	is_fine = is_fine && EVP_DigestFinal_ex(ctx, out, &length) == 1;
 	EVP_MD_CTX_free(ctx);
 	return is_fine ? length : 0;
+}
+
+bool digest_hmac_sha256(struct str key, struct str text, unsigned char *out)
+{
+	unsigned length = 0;
+
+	return HMAC(EVP_sha256(), key.p, (int)key.n, (const unsigned char *)text.p, text.n, out,
+		    &length) != NULL;
 }

@@ -13,4 +13,7 @@ enum digest { DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512, DIGEST_SHA3_256 };
  * length; 0 when the library refuses the algorithm (a FIPS mode without SHA-1). */
 size_t digest(enum digest which, const struct str *parts, size_t n, unsigned char *out);
 
+/* HMAC (RFC 2104) with SHA-256: 32 bytes to out. False when the library refuses. */
+bool digest_hmac_sha256(struct str key, struct str text, unsigned char *out);
+
 #endif

@@ -7,28 +7,13 @@
 #include "lib/buf.h"
 #include "lib/check.h"
 #include "lib/mem.h"
+#include "lib/secret.h"
 #include "pipeline/pattern.h"
 #include "pipeline/redact_impl.h"
+#include "pipeline/redact_known.h"
 
-#define NAME_MAX_BYTES 64
-#define GROWTH_MAX 4                /* times the text */
-#define GROWTH_FREE ((size_t)65536) /* bytes that are fine in any case */
-
-struct rule {
-	struct pattern *pattern;
-	char name[NAME_MAX_BYTES + 1];
-};
-
-struct redact {
-	unsigned detectors;
-	size_t nrules;
-	struct rule rules[REDACT_RULES_MAX];
-	struct pattern_group *group;        /* of all rules; NULL when one has no literal */
-	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
-};
-
-static const char *const kind_names[REDACT_KIND_RULES] = {
-	"card", "email", "ipv4", "bearer", "basic", "key_value", "cut", "key_value",
+static const char *const scanned_names[REDACT_KIND_KNOWN] = {
+	"card", "email", "ipv4", "bearer", "basic", "key_value",
 };
 
 /* ---- making ---- */
@@ -57,17 +42,18 @@ static int check_replacement(struct str text, struct err *err)
 	return 0;
 }
 
-static int add_rule(struct redact *r, const struct redact_rule *rule, struct str common,
-		    struct err *err)
+static int add_rule(struct redact *r, const struct redact_rule *first,
+		    const struct redact_rule *rule, struct str common, struct err *err)
 {
 	struct str text = rule->replacement.p ? rule->replacement : common;
-	struct rule *own = &r->rules[r->nrules];
+	struct redact_pattern *own = &r->rules[r->nrules];
+	uint16_t kind = (uint16_t)(REDACT_KIND_RULES + (rule - first));
 	struct err why = ERR_NONE;
 	int rc;
 
-	if (rule->name.n == 0 || rule->name.n > NAME_MAX_BYTES)
+	if (rule->name.n == 0 || rule->name.n > REDACT_NAME_MAX)
 		return err_set(err, -EINVAL, "a pattern needs a name of 1 to %d bytes",
-			       NAME_MAX_BYTES);
+			       REDACT_NAME_MAX);
 	memcpy(own->name, rule->name.p, rule->name.n);
 	rc = pattern_compile(rule->expression, 0, &own->pattern, &why);
 	if (rc)
@@ -77,17 +63,62 @@ static int add_rule(struct redact *r, const struct redact_rule *rule, struct str
 		pattern_free(TAKE(own->pattern));
 		return rc;
 	}
-	r->texts[REDACT_KIND_RULES + r->nrules++] = text.p ? owned(text) : default_text(own->name);
+	own->kind = kind;
+	r->names[kind] = own->name;
+	r->texts[kind] = text.p ? owned(text) : default_text(own->name);
+	r->nrules++;
 	return 0;
 }
 
+static void add_known(struct redact *r, const struct redact_options *options)
+{
+	for (size_t i = 0; i < REDACT_KNOWN; i++) {
+		const struct redact_known *known = &redact_known[i];
+		struct redact_pattern *rule = &r->rules[r->nrules];
+		struct err err = ERR_NONE;
+
+		r->names[REDACT_KIND_KNOWN + i] = known->name;
+		if (!(options->detectors & known->detector) &&
+		    !(options->national & known->national))
+			continue;
+		CHECK(pattern_compile(str_c(known->expression), 0, &rule->pattern, &err) == 0);
+		rule->known = known;
+		rule->kind = (uint16_t)(REDACT_KIND_KNOWN + i);
+		r->needs_counts |= known->least.digits || known->least.colons;
+		r->nrules++;
+	}
+}
+
+/* The literals of as many rules as fit are looked for together. */
 static void make_group(struct redact *r)
 {
-	const struct pattern *patterns[REDACT_RULES_MAX];
+	const struct pattern *patterns[REDACT_KNOWN + REDACT_RULES_MAX];
+	size_t n = 0;
 
-	for (size_t i = 0; i < r->nrules; i++)
-		patterns[i] = r->rules[i].pattern;
-	r->group = pattern_group_new(patterns, r->nrules);
+	for (size_t i = 0; i < r->nrules; i++) {
+		struct pattern_group *more = NULL;
+
+		patterns[n] = r->rules[i].pattern;
+		if (pattern_has_prefilter(r->rules[i].pattern))
+			more = pattern_group_new(patterns, n + 1);
+		if (!more)
+			continue;
+		pattern_group_free(r->group);
+		r->group = more;
+		r->rules[i].is_grouped = true;
+		n++;
+	}
+}
+
+static int set_action(struct redact *r, const struct redact_options *options, struct err *err)
+{
+	r->action = options->action;
+	r->keep_first = options->keep_first;
+	r->keep_last = options->keep_last;
+	if (r->action == REDACT_HASH && !options->hash_key.n)
+		return err_set(err, -EINVAL, "hashing needs a key");
+	buf_str(&r->hash_key, options->hash_key);
+	return 0;
 }
 
 int redact_new(const struct redact_options *options, struct redact **ret, struct err *err)
@@ -101,12 +132,18 @@ int redact_new(const struct redact_options *options, struct redact **ret, struct
 	if (rc)
 		return rc;
 	r = mem_zalloc(sizeof(*r));
-	r->detectors = options->detectors;
+	r->detectors = options->detectors & REDACT_SCANNED;
+	for (unsigned k = 0; k < REDACT_KIND_KNOWN; k++)
+		r->names[k] = scanned_names[k];
+	add_known(r, options);
+	r->names[REDACT_KIND_CUT] = "cut";
+	r->names[REDACT_KIND_NAME] = "key_value";
 	for (unsigned k = 0; k < REDACT_KIND_RULES; k++)
 		r->texts[k] = options->replacement.p ? owned(options->replacement)
-						     : default_text(kind_names[k]);
+						     : default_text(r->names[k]);
+	rc = set_action(r, options, err);
 	for (size_t i = 0; !rc && i < options->nrules; i++)
-		rc = add_rule(r, &options->rules[i], options->replacement, err);
+		rc = add_rule(r, options->rules, &options->rules[i], options->replacement, err);
 	if (!rc)
 		make_group(r);
 	if (rc)
@@ -125,6 +162,7 @@ void redact_free(struct redact *r)
 	pattern_group_free(r->group);
 	for (unsigned k = 0; k < REDACT_KINDS_MAX; k++)
 		mem_free((char *)r->texts[k].p);
+	secret_wipe(&r->hash_key);
 	mem_free(r);
 }
 
@@ -136,9 +174,8 @@ void redact_scratch_fini(struct redact_scratch *s)
 
 const char *redact_kind_name(const struct redact *r, unsigned kind)
 {
-	CHECK(kind < REDACT_KIND_RULES + r->nrules);
-	return kind < REDACT_KIND_RULES ? kind_names[kind]
-					: r->rules[kind - REDACT_KIND_RULES].name;
+	CHECK(kind < REDACT_KINDS_MAX && r->names[kind]);
+	return r->names[kind];
 }
 
 /* ---- the list ---- */
@@ -223,20 +260,60 @@ static void merge(struct redact_scratch *s)
 
 /* ---- searching ---- */
 
-/* All matches of own pattern i; -1 when it gave up. */
-static int find_rule(const struct redact *r, size_t i, struct redact_search *s,
+/* What of a match is secret: the first group that took part, else all of it. */
+static void secret_of(const struct pattern *p, const size_t *ov, size_t *ret_start, size_t *ret_end)
+{
+	unsigned g = pattern_groups(p);
+
+	while (g > 0 && ov[2 * g] == PATTERN_UNSET)
+		g--;
+	*ret_start = ov[2 * g];
+	*ret_end = ov[2 * g + 1];
+}
+
+/* All matches of a rule; -1 when it gave up. */
+static int find_rule(const struct redact_pattern *rule, struct redact_search *s,
 		     struct pattern_scratch *ps, struct str text)
 {
-	const struct pattern *p = r->rules[i].pattern;
-	size_t ov[PATTERN_OVECTOR_MAX];
+	size_t ov[PATTERN_OVECTOR_MAX], start, end;
 	struct pattern_find find = { 0 };
 	int rc;
 
-	while ((rc = pattern_find_next(p, ps, text, &find, ov)) == PATTERN_MATCH) {
-		const size_t *at = pattern_groups(p) && ov[2] != PATTERN_UNSET ? &ov[2] : ov;
+	while ((rc = pattern_find_next(rule->pattern, ps, text, &find, ov)) == PATTERN_MATCH) {
+		secret_of(rule->pattern, ov, &start, &end);
+		if (rule->known && rule->known->check)
+			end = rule->known->check(text, start, end);
+		if (end > start)
+			redact_add(s, rule->kind, start, end, false);
+		else if (rule->known &&
+			 ov[1] > ov[0]) /* another may begin inside of what is none */
+			find = (struct pattern_find){ .pos = ov[0] + 1 };
+	}
+	return rc;
+}
 
-		if (at[1] > at[0])
-			redact_add(s, (unsigned)(REDACT_KIND_RULES + i), at[0], at[1], false);
+static bool has_enough(const struct redact_counts *have, const struct redact_counts *least)
+{
+	return have->digits >= least->digits && have->colons >= least->colons &&
+	       have->dashes >= least->dashes && have->dots >= least->dots;
+}
+
+static int find_rules(const struct redact *r, struct redact_search *s, struct pattern_scratch *ps,
+		      struct str text)
+{
+	bool may_match = r->group && pattern_group_may_match(r->group, text);
+	struct redact_counts counts = { 0 };
+	int rc = 0;
+
+	if (r->needs_counts)
+		counts = redact_count(text);
+	for (size_t i = 0; !rc && i < r->nrules; i++) {
+		const struct redact_pattern *rule = &r->rules[i];
+
+		if (rule->is_grouped && !may_match)
+			continue;
+		if (!rule->known || has_enough(&counts, &rule->known->least))
+			rc = find_rule(rule, s, ps, text);
 	}
 	return rc;
 }
@@ -271,9 +348,8 @@ int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern
 		return -1;
 	if (r->detectors)
 		redact_scan(&search, r->detectors);
-	if (!r->group || pattern_group_may_match(r->group, text))
-		for (size_t i = 0; !rc && i < r->nrules; i++)
-			rc = find_rule(r, i, &search, ps, text);
+	if (r->nrules)
+		rc = find_rules(r, &search, ps, text);
 	if (!rc && is_cut)
 		rc = find_cut(r, &search, ps, text);
 	if (rc < 0)
@@ -283,104 +359,26 @@ int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern
 	return (int)s->n;
 }
 
-/* ---- writing ---- */
+/* ---- private keys over several lines ---- */
 
-static char *put(char *out, struct str s)
+bool redact_ends_block(struct str text)
 {
-	if (s.n)
-		memcpy(out, s.p, s.n);
-	return out + s.n;
+	return str_find(text, STR("-----END ")) < text.n;
 }
 
-static char *put_splice(const struct redact *r, const struct redact_splice *x, char *out)
+bool redact_opens_block(const struct redact_scratch *s, struct str text)
 {
-	if (x->is_quoted)
-		*out++ = '"';
-	out = put(out, r->texts[x->kind]);
-	if (x->is_quoted)
-		*out++ = '"';
-	return out;
+	const struct redact_splice *last = s->n ? &s->splices[s->n - 1] : NULL;
+
+	return last && last->kind == REDACT_KIND_PRIVATE_KEY && last->end == text.n &&
+	       !redact_ends_block(str_skip(text, last->start));
 }
 
-static struct str failed(struct redact_scratch *s)
+void redact_cover(struct redact_scratch *s, unsigned kind, struct str text)
 {
-	s->failed++;
-	return STR(REDACT_ERROR_TEXT);
-}
+	struct redact_search search = { .out = s };
 
-/* Splices [first, last) over the bytes [from, to). */
-static struct str write_range(const struct redact *r, struct redact_scratch *s, struct str text,
-			      size_t from, size_t to, struct redact_splice *first,
-			      const struct redact_splice *last, struct arena *arena)
-{
-	size_t bytes = to - from;
-	char *start, *out;
-
-	for (const struct redact_splice *x = first; x < last; x++)
-		bytes += r->texts[x->kind].n + (x->is_quoted ? 2 : 0);
-	if (bytes > GROWTH_FREE && bytes / GROWTH_MAX > to - from)
-		return failed(s);
-	start = out = arena_bytes(arena, bytes);
-	for (const struct redact_splice *x = first; x < last; x++) {
-		if (x->start > from)
-			out = put(out, str_sub(text, from, x->start));
-		out = put_splice(r, x, out);
-		from = x->end;
-		s->hits[x->kind]++;
-	}
-	if (from < to)
-		out = put(out, str_sub(text, from, to));
-	return str_make(start, (size_t)(out - start));
-}
-
-struct str redact_write(const struct redact *r, struct redact_scratch *s, struct str text,
-			struct arena *arena)
-{
-	if (!s->n)
-		return text;
-	return write_range(r, s, text, 0, text.n, s->splices, s->splices + s->n, arena);
-}
-
-struct str redact_write_part(const struct redact *r, struct redact_scratch *s, struct str text,
-			     size_t from, size_t to, struct arena *arena, bool *ret_changed)
-{
-	struct redact_splice *first = s->splices, *last, *end;
-
-	*ret_changed = false;
-	if (!s->n)
-		return str_sub(text, from, to);
-	last = first + s->n;
-	while (first < last && first->end <= from)
-		first++;
-	for (end = first; end < last && end->start < to;)
-		end++;
-	if (first == end)
-		return str_sub(text, from, to);
-	*ret_changed = true;
-	return write_range(r, s, text, from, to, first, end, arena);
-}
-
-int redact_text(const struct redact *r, struct redact_scratch *s, struct pattern_scratch *ps,
-		struct str *text, bool is_cut, struct arena *arena)
-{
-	uint64_t failures = s->failed;
-	int n = redact_find(r, s, ps, *text, is_cut);
-
-	if (n < 0)
-		*text = failed(s);
-	else if (n > 0)
-		*text = redact_write(r, s, *text, arena);
-	return s->failed != failures ? -1 : n > 0;
-}
-
-bool redact_is_secret_name(const struct redact *r, struct str name)
-{
-	return r->detectors & REDACT_KEY_VALUE &&
-	       redact_is_secret_key((const uint8_t *)name.p, name.n);
-}
-
-struct str redact_name_text(const struct redact *r, struct redact_scratch *s)
-{
-	s->hits[REDACT_KIND_NAME]++;
-	return r->texts[REDACT_KIND_NAME];
+	s->n = 0;
+	if (text.n)
+		redact_add(&search, kind, 0, text.n, false);
 }

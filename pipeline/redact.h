@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds secrets in a text and replaces them. Six detectors are written by hand and share one vector
- * pass over the text, which costs some 20 ns per 200 bytes when nothing looks like a secret; own
- * patterns follow, each behind its literal prefilter. All of them look at the original text; what
- * they find is a list of splices, applied in one copy.
+ * pass over the text, which costs some 20 ns per 200 bytes when nothing looks like a secret. The
+ * others are patterns with a check of their own (redact_known.c), and so are the user's; those with
+ * a literal share one search for all of them. All look at the original text; what they find is a
+ * list of splices, applied in one copy.
  *
  * Fails closed: when a pattern hits its limit or something else keeps the search from being
  * complete, the caller gets one constant text instead of the original.
@@ -19,6 +20,7 @@
  *              access_key, private_key, secret_key (with _, - or nothing between) or authorization:
  *              key=value, key: value, "key": "value", key[...]=value; quoted values whole, lists and
  *              objects whole, and the credentials behind the scheme of an Authorization header.
+ *   the rest   the table in redact_known.c.
  * What is not found: secrets that are encoded (percent, base64, JSON \u escapes) or broken up by
  * characters nobody sees. */
 #ifndef PIPELINE_REDACT_H
@@ -39,15 +41,60 @@ enum { /* redact_options.detectors, ORed */
        REDACT_BEARER = 1 << 3,
        REDACT_BASIC = 1 << 4,
        REDACT_KEY_VALUE = 1 << 5,
-       REDACT_ALL = (1 << 6) - 1,
+       REDACT_SCANNED = (1 << 6) - 1, /* those above: written by hand */
+       REDACT_JWT = 1 << 6,
+       REDACT_URL_PASSWORD = 1 << 7,
+       REDACT_PRIVATE_KEY = 1 << 8,
+       REDACT_AWS = 1 << 9,
+       REDACT_GCP = 1 << 10,
+       REDACT_AZURE = 1 << 11,
+       REDACT_GITHUB = 1 << 12,
+       REDACT_GITLAB = 1 << 13,
+       REDACT_SLACK = 1 << 14,
+       REDACT_STRIPE = 1 << 15,
+       REDACT_SAAS = 1 << 16,
+       REDACT_IBAN = 1 << 17,
+       REDACT_IPV6 = 1 << 18,
+       REDACT_MAC = 1 << 19,
+       REDACT_ALL = (1 << 20) - 1,
 };
 
-/* Kinds of splices; those of the detectors have the detector's bit number. */
+enum { /* redact_options.national, ORed */
+       REDACT_US = 1 << 0,
+       REDACT_UK = 1 << 1,
+       REDACT_DE = 1 << 2,
+       REDACT_FR = 1 << 3,
+       REDACT_ES = 1 << 4,
+       REDACT_IT = 1 << 5,
+       REDACT_NL = 1 << 6,
+       REDACT_BE = 1 << 7,
+       REDACT_PL = 1 << 8,
+       REDACT_SE = 1 << 9,
+       REDACT_CH = 1 << 10,
+       REDACT_BR = 1 << 11,
+       REDACT_IN = 1 << 12,
+       REDACT_CA = 1 << 13,
+       REDACT_NATIONAL_ALL = (1 << 14) - 1,
+};
+
+/* Kinds of splices: the detectors written by hand have their bit number, then come those of
+ * redact_known.c in their order. */
 enum {
-	REDACT_KIND_CUT = 6,   /* the end of a cut text, where half a secret may stand */
-	REDACT_KIND_NAME = 7,  /* a value whose own name says that it is secret */
-	REDACT_KIND_RULES = 8, /* first own pattern */
+	REDACT_KIND_KNOWN = 6,
+	REDACT_KIND_PRIVATE_KEY = 8,
+	REDACT_KIND_CUT = 34,   /* the end of a cut text, where half a secret may stand */
+	REDACT_KIND_NAME = 35,  /* a value whose own name says that it is secret */
+	REDACT_KIND_RULES = 36, /* first own pattern */
 	REDACT_KINDS_MAX = REDACT_KIND_RULES + REDACT_RULES_MAX,
+	REDACT_KNOWN = REDACT_KIND_CUT - REDACT_KIND_KNOWN,
+};
+
+/* What becomes of a secret. What was cut, and private keys, are replaced in any case. */
+enum redact_action {
+	REDACT_REPLACE, /* by the replacement */
+	REDACT_MASK,    /* each character by *, but for keep_first and keep_last */
+	REDACT_HASH,    /* by <NAME:16 hexadecimal digits>: equal secrets stay equal */
+	REDACT_DROP,    /* the caller drops the record */
 };
 
 struct redact_rule {
@@ -57,7 +104,10 @@ struct redact_rule {
 };
 
 struct redact_options {
-	unsigned detectors;
+	unsigned detectors, national;
+	enum redact_action action;
+	unsigned keep_first, keep_last; /* characters; never more than half, nothing of long ones */
+	struct str hash_key;            /* of REDACT_HASH; copied, wiped when freed */
 	const struct redact_rule *rules;
 	size_t nrules;
 	struct str replacement; /* p == NULL: <redacted:NAME> */
@@ -108,7 +158,16 @@ int redact_text(const struct redact *r, struct redact_scratch *s, struct pattern
 
 /* Is a value of this name secret as a whole (key_value is on and the name is one of its keys)? */
 bool redact_is_secret_name(const struct redact *r, struct str name);
-/* What then stands in its place; lives as long as r. Counted. */
-struct str redact_name_text(const struct redact *r, struct redact_scratch *s);
+/* What then stands in place of the value; lives as long as r and the arena. Counted. */
+struct str redact_name_text(const struct redact *r, struct redact_scratch *s, struct str value,
+			    struct arena *arena);
+
+/* After redact_find(): a private key begins in the text and does not end in it. Until a line with
+ * redact_ends_block(), at most REDACT_BLOCK_LINES, all lines of its source belong to it. */
+bool redact_opens_block(const struct redact_scratch *s, struct str text);
+bool redact_ends_block(struct str text);
+#define REDACT_BLOCK_LINES 100
+/* Makes the splices of s one over the whole text. */
+void redact_cover(struct redact_scratch *s, unsigned kind, struct str text);
 
 #endif

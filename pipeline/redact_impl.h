@@ -3,7 +3,36 @@
 #ifndef PIPELINE_REDACT_IMPL_H
 #define PIPELINE_REDACT_IMPL_H
 
+#include "lib/buf.h"
 #include "pipeline/redact.h"
+
+struct pattern;
+struct pattern_group;
+struct redact_known;
+
+#define REDACT_NAME_MAX 64 /* bytes */
+
+/* A detector that is a pattern: one of redact_known.c, or the user's. */
+struct redact_pattern {
+	struct pattern *pattern;
+	const struct redact_known *known;
+	char name[REDACT_NAME_MAX + 1];
+	uint16_t kind;
+	bool is_grouped; /* its literal is in the group's search */
+};
+
+struct redact {
+	unsigned detectors;
+	enum redact_action action;
+	unsigned keep_first, keep_last;
+	struct buf hash_key;
+	size_t nrules;
+	struct redact_pattern rules[REDACT_KNOWN + REDACT_RULES_MAX];
+	struct pattern_group *group; /* may be NULL */
+	bool needs_counts;
+	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
+	const char *names[REDACT_KINDS_MAX];
+};
 
 /* One search. p[0..n) is the text. */
 struct redact_search {

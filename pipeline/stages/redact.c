@@ -2,6 +2,7 @@
 /* Stage redact: replaces secrets in the line, in metadata and extracted values, and in labels. */
 #include "lib/mem.h"
 #include "lib/metric.h"
+#include "lib/secret.h"
 #include "pipeline/labels.h"
 #include "pipeline/pattern.h"
 #include "pipeline/redact.h"
@@ -16,8 +17,11 @@ struct redact_pattern_conf {
 };
 
 struct redact_conf {
-	uint32_t detectors;
+	uint32_t detectors, national_ids;
 	struct conf_sections patterns;
+	unsigned action; /* enum redact_action */
+	int64_t keep_first, keep_last;
+	struct secret hash_key;
 	struct str replacement;
 	struct conf_list except;
 };
@@ -29,8 +33,11 @@ static struct redact_options options_of(const struct redact_conf *conf, struct r
 	for (size_t i = 0; i < conf->patterns.n; i++)
 		rules[i] = (struct redact_rule){ patterns[i].name, patterns[i].expression,
 						 patterns[i].replacement };
-	return (struct redact_options){ conf->detectors, rules, conf->patterns.n,
-					conf->replacement };
+	return (struct redact_options){ .detectors = conf->detectors,
+					.national = conf->national_ids,
+					.rules = rules,
+					.nrules = conf->patterns.n,
+					.replacement = conf->replacement };
 }
 
 /* Eight of these would cost more than all the rest of the agent together. */
@@ -45,6 +52,19 @@ static void warn_if_slow(struct conf_doc *doc, const struct conf_node *at, struc
 	pattern_free(p);
 }
 
+static void check_action(struct conf_doc *doc, const struct conf_node *node,
+			 const struct redact_conf *conf)
+{
+	if (conf->action == REDACT_HASH && !secret_is_set(&conf->hash_key))
+		conf_error(doc, conf_get(node, "action"),
+			   "hash needs hash_key: without one, values could be guessed");
+	if (conf->action != REDACT_HASH && secret_is_set(&conf->hash_key))
+		conf_error(doc, conf_get(node, "hash_key"), "is for action: hash");
+	if (conf->action != REDACT_MASK && (conf->keep_first || conf->keep_last))
+		conf_error(doc, conf_get(node, conf->keep_first ? "keep_first" : "keep_last"),
+			   "is for action: mask");
+}
+
 static void redact_check(struct conf_doc *doc, const struct conf_node *node, const void *arg)
 {
 	const struct redact_conf *conf = arg;
@@ -56,8 +76,9 @@ static void redact_check(struct conf_doc *doc, const struct conf_node *node, con
 		conf_error(doc, list, "more than %d patterns", REDACT_RULES_MAX);
 		return;
 	}
-	if (!conf->detectors && !conf->patterns.n)
-		conf_error(doc, node, "needs detectors or patterns");
+	if (!conf->detectors && !conf->national_ids && !conf->patterns.n)
+		conf_error(doc, node, "needs detectors, national_ids or patterns");
+	check_action(doc, node, conf);
 	/* One by one, so that every mistake is reported at its place. */
 	for (size_t i = 0; i <= conf->patterns.n; i++) {
 		struct redact_options o = options_of(conf, rules);
@@ -89,6 +110,52 @@ static const struct conf_enum redact_detectors[] = {
 	{ "key_value", REDACT_KEY_VALUE,
 	  "values of keys that end in password, passwd, pwd, secret, token, api_key, access_key, "
 	  "private_key, secret_key or authorization" },
+	{ "jwt", REDACT_JWT, "JSON web tokens" },
+	{ "url_password", REDACT_URL_PASSWORD, "the password in `scheme://user:password@host`" },
+	{ "private_key", REDACT_PRIVATE_KEY,
+	  "PEM and PGP private keys, also over up to 100 lines of one source" },
+	{ "aws", REDACT_AWS, "AWS access key ids" },
+	{ "gcp", REDACT_GCP, "Google API keys, OAuth tokens and client secrets" },
+	{ "azure", REDACT_AZURE, "Azure storage keys, SAS signatures, client secrets" },
+	{ "github", REDACT_GITHUB, "GitHub tokens" },
+	{ "gitlab", REDACT_GITLAB, "GitLab tokens" },
+	{ "slack", REDACT_SLACK, "Slack tokens and webhooks" },
+	{ "stripe", REDACT_STRIPE, "Stripe secret keys" },
+	{ "saas", REDACT_SAAS,
+	  "tokens of npm, PyPI, SendGrid, DigitalOcean, Shopify, OpenAI, Anthropic, Hugging Face, "
+	  "Grafana, Vault, Doppler, Atlassian" },
+	{ "iban", REDACT_IBAN, "bank account numbers: country, length and check digits are right" },
+	{ "ipv6", REDACT_IPV6, "IPv6 addresses" },
+	{ "mac", REDACT_MAC, "MAC addresses" },
+	{ NULL },
+};
+
+static const struct conf_enum redact_national_ids[] = {
+	{ "us", REDACT_US, "Social Security numbers, with dashes" },
+	{ "uk", REDACT_UK, "National Insurance numbers" },
+	{ "de", REDACT_DE, "Steuer-Identifikationsnummern" },
+	{ "fr", REDACT_FR, "numeros de securite sociale" },
+	{ "es", REDACT_ES, "DNI and NIE" },
+	{ "it", REDACT_IT, "codici fiscali" },
+	{ "nl", REDACT_NL, "burgerservicenummers" },
+	{ "be", REDACT_BE, "rijksregisternummers" },
+	{ "pl", REDACT_PL, "PESEL" },
+	{ "se", REDACT_SE, "personnummer" },
+	{ "ch", REDACT_CH, "AHV numbers" },
+	{ "br", REDACT_BR, "CPF" },
+	{ "in", REDACT_IN, "Aadhaar" },
+	{ "ca", REDACT_CA, "Social Insurance numbers, in groups" },
+	{ NULL },
+};
+
+static const struct conf_enum redact_actions[] = {
+	{ "replace", REDACT_REPLACE, "by `replacement`" },
+	{ "mask", REDACT_MASK, "each character by `*`, but for keep_first and keep_last" },
+	{ "hash", REDACT_HASH,
+	  "by `<DETECTOR:16 hexadecimal digits>`, a keyed hash (HMAC-SHA-256, cut to 64 bits): "
+	  "equal "
+	  "values stay equal and can be joined, and cannot be guessed without the key" },
+	{ "drop", REDACT_DROP, "the whole record is dropped, and counted as `redact`" },
 	{ NULL },
 };
 
@@ -107,10 +174,30 @@ static const struct conf_table redact_pattern_table =
 	CONF_TABLE(struct redact_pattern_conf, redact_pattern_fields);
 
 static const struct conf_field redact_fields[] = {
-	CONF_FLAGS(struct redact_conf, detectors, "[card, email, bearer, basic, key_value]",
-		   redact_detectors, "What to look for."),
+	CONF_FLAGS(
+		struct redact_conf, detectors,
+		"[card, email, bearer, basic, key_value, jwt, url_password, private_key, aws, gcp, "
+		"azure, github, gitlab, slack, stripe, saas]",
+		redact_detectors, "What to look for."),
+	CONF_FLAGS(
+		struct redact_conf, national_ids, "[]", redact_national_ids,
+		"Identity, tax and insurance numbers of these countries, where their check digits "
+		"are right. Numbers of nine digits with one check digit are met by chance, too: "
+		"turn "
+		"on what your logs hold."),
 	CONF_SECTIONS(struct redact_conf, patterns, &redact_pattern_table,
 		      "Own patterns, at most 64."),
+	CONF_ENUM(struct redact_conf, action, "replace", redact_actions,
+		  "What becomes of a secret. Private keys and what a cut line ends in are replaced "
+		  "in any "
+		  "case."),
+	CONF_INT(struct redact_conf, keep_first, "0", "0", "32",
+		 "Characters that action `mask` leaves at the front. Of secrets where they and "
+		 "`keep_last` would be more than half, and of those longer than 64, nothing is "
+		 "left."),
+	CONF_INT(struct redact_conf, keep_last, "0", "0", "32", "The same at the end.",
+		 .example = "4"),
+	CONF_SECRET(struct redact_conf, hash_key, "Key of action `hash`."),
 	CONF_STR(struct redact_conf, replacement, NULL,
 		 "What stands in place of a secret, instead of `<redacted:DETECTOR>`; at most 128 "
 		 "bytes.",
@@ -126,6 +213,14 @@ static const struct conf_table redact_table =
 
 enum { NAME_UNKNOWN, NAME_PLAIN, NAME_SECRET, NAME_EXCEPT };
 
+#define BLOCKS_MAX 256 /* sources in the middle of a private key at one time */
+
+/* A source whose next lines are the rest of a private key. */
+struct open_block {
+	const struct source *source;
+	unsigned lines;
+};
+
 struct redact_state {
 	struct redact *redact;
 	struct redact_scratch scratch;
@@ -134,19 +229,40 @@ struct redact_state {
 	uint8_t names[KEY_MAX]; /* by key: one of NAME_*, found out at the first sight */
 	/* The last label set of this batch and what became of it. */
 	const struct labels *labels_from, *labels_to;
+	struct open_block blocks[BLOCKS_MAX];
+	size_t nblocks;
 };
+
+/* With the action, which the check leaves out: its key may be out of reach there. */
+static int make(const struct redact_conf *conf, struct redact **ret, struct err *err)
+{
+	struct redact_rule rules[REDACT_RULES_MAX];
+	struct redact_options o = options_of(conf, rules);
+	struct buf key = BUF_INIT;
+	int rc = 0;
+
+	if (conf->action == REDACT_HASH)
+		rc = secret_read(&conf->hash_key, &key, err);
+	o.action = (enum redact_action)conf->action;
+	o.keep_first = (unsigned)conf->keep_first;
+	o.keep_last = (unsigned)conf->keep_last;
+	o.hash_key = buf_as_str(&key);
+	if (rc == 0)
+		rc = redact_new(&o, ret, err);
+	secret_wipe(&key);
+	return rc;
+}
 
 static int redact_open(struct stage *s, struct err *err)
 {
-	struct redact_rule rules[REDACT_RULES_MAX];
-	struct redact_options o = options_of(s->conf, rules);
+	const struct redact_conf *conf = s->conf;
 	struct redact_state *x = s->state;
 	const char *pipeline = chain_pipeline(s->chain);
-	int rc = redact_new(&o, &x->redact, err);
+	int rc = make(conf, &x->redact, err);
 
 	if (rc)
 		return rc;
-	x->nkinds = REDACT_KIND_RULES + o.nrules;
+	x->nkinds = REDACT_KIND_RULES + conf->patterns.n;
 	for (unsigned k = 0; k < x->nkinds; k++)
 		x->hits[k] = metric_get(METRIC_REDACTED, "pipeline", pipeline, "detector",
 					redact_kind_name(x->redact, k), NULL);
@@ -247,7 +363,8 @@ static bool redact_values(struct stage *s, struct batch *b, struct rec *r, struc
 			continue;
 		kind = attr_kind_of_name(s, a);
 		if (kind == NAME_SECRET)
-			set_value(b, r, i, redact_name_text(x->redact, &x->scratch));
+			set_value(b, r, i,
+				  redact_name_text(x->redact, &x->scratch, value, &b->arena));
 		if (kind != NAME_PLAIN || is_part_of(line, value))
 			continue;
 		rc = redact_text(x->redact, &x->scratch, chain_scratch(s->chain), &value, false,
@@ -259,13 +376,58 @@ static bool redact_values(struct stage *s, struct batch *b, struct rec *r, struc
 	return failed;
 }
 
+static struct open_block *block_of(struct redact_state *x, const struct source *source)
+{
+	for (size_t i = 0; i < x->nblocks; i++)
+		if (x->blocks[i].source == source)
+			return &x->blocks[i];
+	return NULL;
+}
+
+static void open_block(struct redact_state *x, const struct source *source)
+{
+	struct open_block *block = block_of(x, source), *least = &x->blocks[0];
+
+	for (size_t i = 1; i < x->nblocks; i++)
+		if (x->blocks[i].lines < least->lines)
+			least = &x->blocks[i];
+	if (!block)
+		block = x->nblocks < BLOCKS_MAX ? &x->blocks[x->nblocks++] : least;
+	*block = (struct open_block){ source, REDACT_BLOCK_LINES };
+}
+
+/* A line in the middle of a private key goes as a whole. Its end may be in it. */
+static int find_in_block(struct redact_state *x, struct open_block *block, struct str line)
+{
+	struct redact_scratch *s = &x->scratch;
+
+	if (--block->lines == 0 || redact_ends_block(line))
+		*block = x->blocks[--x->nblocks];
+	redact_cover(s, REDACT_KIND_PRIVATE_KEY, line);
+	return (int)s->n;
+}
+
+static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
+{
+	struct redact_state *x = s->state;
+	struct open_block *block = x->nblocks ? block_of(x, b->source) : NULL;
+	int n;
+
+	if (block)
+		return find_in_block(x, block, r->line);
+	n = redact_find(x->redact, &x->scratch, chain_scratch(s->chain), r->line,
+			(r->flags & REC_CUT) != 0);
+	if (n > 0 && redact_opens_block(&x->scratch, r->line))
+		open_block(x, b->source);
+	return n;
+}
+
 static void redact_rec(struct stage *s, struct batch *b, struct rec *r)
 {
 	struct redact_state *x = s->state;
 	struct str line = r->line;
 	bool failed;
-	int n = redact_find(x->redact, &x->scratch, chain_scratch(s->chain), line,
-			    (r->flags & REC_CUT) != 0);
+	int n = find_in_line(s, b, r);
 
 	failed = n < 0;
 	if (failed) {
@@ -301,7 +463,7 @@ static const struct labels *clean_labels(struct stage *s, struct batch *b, const
 		if (kind == NAME_EXCEPT || str_is(c.name, LABEL_TENANT))
 			continue;
 		if (kind == NAME_SECRET)
-			c.value = redact_name_text(x->redact, &x->scratch);
+			c.value = redact_name_text(x->redact, &x->scratch, c.value, &b->arena);
 		else if (!redact_text(x->redact, &x->scratch, chain_scratch(s->chain), &c.value,
 				      false, &b->arena))
 			continue;
@@ -375,27 +537,45 @@ static void count(struct redact_state *x)
 	x->scratch.failed = 0;
 }
 
+static uint64_t hits(const struct redact_state *x)
+{
+	uint64_t n = x->scratch.failed;
+
+	for (size_t k = 0; k < x->nkinds; k++)
+		n += x->scratch.hits[k];
+	return n;
+}
+
 static void redact_run(struct stage *s, struct batch *b)
 {
 	struct redact_state *x = s->state;
-	bool batch_done = redact_batch_labels(s, b);
-	uint64_t dropped = 0;
+	const struct redact_conf *conf = s->conf;
+	bool drops = conf->action == REDACT_DROP;
+	uint64_t before = drops ? hits(x) : 0, dropped = 0, found = 0;
+	bool batch_done = redact_batch_labels(s, b), in_labels = drops && hits(x) != before;
 
 	x->labels_from = NULL;
 	BATCH_FOR(b, r)
 	{
+		const struct labels *labels = r->labels;
+
+		before = drops ? hits(x) : 0;
 		redact_rec(s, b, r);
-		if (r->labels) {
-			r->labels = clean_labels_cached(s, b, r->labels);
-			if (r->labels)
-				continue;
-		} else if (batch_done) {
+		if (labels)
+			r->labels = clean_labels_cached(s, b, labels);
+		if (drops && (hits(x) != before || r->labels != labels || (!labels && in_labels))) {
+			r->flags |= REC_DROP;
+			found++;
 			continue;
 		}
+		if (labels ? r->labels != NULL : batch_done)
+			continue;
 		/* No room for another label set: rather no record than one with its secret. */
 		r->flags |= REC_DROP;
 		dropped++;
 	}
+	if (found)
+		chain_count_drop(s->chain, "redact", found);
 	if (dropped)
 		chain_count_drop(s->chain, "redact_failed", dropped);
 	count(x);

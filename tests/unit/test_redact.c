@@ -14,7 +14,9 @@ static struct redact_scratch scratch;
 /* Short marks keep the tables readable: # for any secret. */
 static struct redact *make(unsigned detectors, const struct redact_rule *rules, size_t n)
 {
-	struct redact_options o = { detectors, rules, n, STR("#") };
+	struct redact_options o = {
+		.detectors = detectors, .rules = rules, .nrules = n, .replacement = STR("#")
+	};
 	struct err err = ERR_NONE;
 	struct redact *r;
 
@@ -309,7 +311,7 @@ static void own_patterns(void)
 		{ "AKIA1234", "<redacted:aws>" },
 		{ "none", NULL },
 	};
-	struct redact_options o = { 0, rules, ARRAY_LEN(rules), STR_NONE };
+	struct redact_options o = { .rules = rules, .nrules = ARRAY_LEN(rules) };
 	struct redact *r;
 
 	EQ_INT(redact_new(&o, &r, NULL), 0);
@@ -330,7 +332,7 @@ static void bad_options(void)
 {
 	static char long_text[200];
 	struct redact_rule rule = { STR("x"), STR("a(?=b)"), STR_NONE };
-	struct redact_options o = { 0, &rule, 1, STR_NONE };
+	struct redact_options o = { .rules = &rule, .nrules = 1 };
 	struct err err = ERR_NONE;
 	struct redact *r;
 

@@ -51,7 +51,7 @@ static void lines(void)
 		  "ok\n<redacted:error>" },
 	};
 	static const struct stage_test_row bad[] = {
-		{ "- redact: {detectors: []}", "", "needs detectors or patterns" },
+		{ "- redact: {detectors: []}", "", "needs detectors, national_ids or patterns" },
 		{ "- redact: {detectors: [crad]}", "", "card" },
 		{ "- redact: {patterns: [{name: e, expression: 'a'}, {name: f, expression: "
 		  "'(?=a)'}]}",
@@ -61,6 +61,70 @@ static void lines(void)
 
 	run(rows, ARRAY_LEN(rows), NULL);
 	stage_test_errors(plugins, ARRAY_LEN(plugins), bad, ARRAY_LEN(bad));
+}
+
+static void actions(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ "- redact: {action: mask, keep_last: 4}", "card 4111111111111111",
+		  "card ************1111" },
+		{ "- redact: {action: drop}", "a\npassword=x\nb",
+		  "a\npassword=<redacted:key_value>; dropped\nb" },
+		{ "- static_labels: {mail: a@b.io}\n- redact: {action: drop}", "a",
+		  "a; {app=\"web\", job=\"t\", mail=\"<redacted:email>\"}; dropped" },
+		{ "- json: {expressions: {password: }}\n"
+		  "- redact: {action: mask, keep_first: 1, detectors: [key_value]}",
+		  "{\"password\":\"abcd\"}", "{\"password\":\"a***\"}; password=a***" },
+		{ "- redact: {national_ids: [es], detectors: []}", "dni 12345678Z",
+		  "dni <redacted:es_dni>" },
+	};
+	static const struct stage_test_row bad[] = {
+		{ "- redact: {action: hash}", "",
+		  "f:2:20: stages[0].redact.action: hash needs hash_key" },
+		{ "- redact: {hash_key: x}", "", "is for action: hash" },
+		{ "- redact: {keep_last: 4}", "", "is for action: mask" },
+		{ "- redact: {action: maks}", "", "did you mean 'mask'" },
+	};
+
+	run(rows, ARRAY_LEN(rows), NULL);
+	stage_test_errors(plugins, ARRAY_LEN(plugins), bad, ARRAY_LEN(bad));
+}
+
+#define KEY_BEGIN                                                                                  \
+	"-----BEGIN PRIVATE"                                                                       \
+	" KEY-----"
+#define KEY_END                                                                                    \
+	"-----END PRIVATE"                                                                         \
+	" KEY-----"
+
+/* A private key over several lines of one source; what follows it is plain again. */
+static void blocks(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ "- redact: {replacement: '#'}",
+		  "a\nx " KEY_BEGIN "\nMIIEvQ\nabc=\n" KEY_END " b\nc", "a\nx #\n#\n#\n#\nc" },
+		{ "- redact: {replacement: '#'}", "x " KEY_BEGIN " abc " KEY_END "\nc", "x #\nc" },
+		{ "- regex: {expression: '(?P<w>\\w+)'}\n- redact: {replacement: '#'}",
+		  KEY_BEGIN "\nMIIE", "#; w=#\n#; w=#" },
+		/* without private_key nothing is carried on */
+		{ "- redact: {replacement: '#', detectors: [email]}", KEY_BEGIN "\nMIIE",
+		  KEY_BEGIN "\nMIIE" },
+	};
+	struct buf lines = BUF_INIT, want = BUF_INIT;
+
+	run(rows, ARRAY_LEN(rows), NULL);
+	/* One that never ends does not take the rest of the log. */
+	buf_c(&lines, KEY_BEGIN);
+	buf_c(&want, "#");
+	for (int i = 0; i < 102; i++) {
+		buf_c(&lines, "\nline");
+		buf_c(&want, i < 100 ? "\n#" : "\nline");
+	}
+	EQ_STR(stage_test_run(plugins, ARRAY_LEN(plugins), "- redact: {replacement: '#'}",
+			      buf_as_str(&lines), NULL),
+	       buf_cstr(&want));
+	buf_fini(&lines);
+	buf_fini(&want);
 }
 
 /* What was cut out of the line before loses what the line loses. */
@@ -161,6 +225,8 @@ int main(void)
 {
 	init_plugins();
 	RUN(lines);
+	RUN(actions);
+	RUN(blocks);
 	RUN(slices);
 	RUN(values);
 	RUN(labels);
