@@ -60,12 +60,14 @@ static bool epoch_ns(struct str s, int64_t *ret)
 {
 	uint64_t value;
 
-	if (!str_u64(s, &value) || value > INT64_MAX)
+	if (!str_u64(s, &value))
 		return false;
 	if (s.n != 10 && s.n != 13 && s.n != 16 && s.n != 19)
 		return false;
 	for (size_t n = s.n; n < 19; n++)
 		value *= 10;
+	if (value > INT64_MAX)
+		return false;
 	*ret = (int64_t)value;
 	return true;
 }

@@ -137,8 +137,11 @@ static bool is_told(const struct syslog_msg *m, const char *behind_pri)
 	const struct str parts[] = { m->seq,    m->hostname, m->time_text, m->appname,
 				     m->procid, m->msgid,    m->sd };
 	const char *p = behind_pri, *end = m->msg.p;
+	bool begins_field = false;
 
-	if (p < end && *p == '1' && !(m->flags & SYSLOG_UNPARSED) && m->seq.p != p)
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		begins_field |= parts[i].n && parts[i].p == p;
+	if (p < end && *p == '1' && !(m->flags & SYSLOG_UNPARSED) && !begins_field)
 		p++; /* a version that RFC 5424 would have */
 	while (p < end) {
 		size_t i = 0;

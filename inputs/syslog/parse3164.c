@@ -47,6 +47,14 @@ static bool sure_tag(struct str s)
 	return word_tag(s, &tag) && tag.used;
 }
 
+/* Whether the first word does. */
+static bool ends_in_colon(struct str s)
+{
+	size_t n = str_chr(s, ' ');
+
+	return n && n < s.n && s.p[n - 1] == ':';
+}
+
 /* "10.1.2.3: text", "fw1: %ASA-6-302013: text", "U7PG2,788a,v4.0: hostapd: text", "n1: n1: text": the
  * word in front of the colon is a host when it is an address, or when the real tag follows. */
 static size_t colon_host(struct str s, struct str *ret)
@@ -208,7 +216,7 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 		m->flags |= SYSLOG_ODD_HEADER;
 	}
 	n = word_at(s, 0) == 'M' || word_at(s, 0) == 'F' ? forwarded_host(s, &m->hostname) : 0;
-	if (n || (word_at(s, word_span(s, WORD_HOST)) != ' ' && (n = colon_host(s, &m->hostname))))
+	if (n || (ends_in_colon(s) && (n = colon_host(s, &m->hostname))))
 		m->flags |= SYSLOG_ODD_HEADER;
 	else
 		n = word_host(s, &m->hostname);

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Runs of bytes, eight at a time: where a header field, an SD-NAME or a quoted value ends. In each
- * word the lowest marked byte is exact; a borrow can only mark bytes above it falsely. */
+/* Runs of bytes, sixteen at a time with SSE2 and else eight: where a header field, an SD-NAME or a
+ * quoted value ends. In each word of eight the lowest marked byte is exact; a borrow can only mark
+ * bytes above it falsely. */
 #ifndef INPUTS_SYSLOG_SPAN_H
 #define INPUTS_SYSLOG_SPAN_H
 
 #include <endian.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "lib/str.h"
 
@@ -33,8 +37,46 @@ static inline uint64_t span_no_field(uint64_t word)
 	return ((word - SPAN_ONES * 0x21) & ~word & SPAN_HIGHS) | span_eq(word, 0x7f);
 }
 
+#ifdef __SSE2__
+/* Bits mark the bytes of the sixteen at p, exactly. */
+static inline __m128i span16_eq(__m128i v, char c)
+{
+	return _mm_cmpeq_epi8(v, _mm_set1_epi8(c));
+}
+
+static inline __m128i span16_field(__m128i v)
+{
+	return _mm_or_si128(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(' ')), v),
+			    span16_eq(v, 0x7f));
+}
+
+static inline __m128i span16_name(__m128i v)
+{
+	return _mm_or_si128(span16_field(v),
+			    _mm_or_si128(span16_eq(v, '='),
+					 _mm_or_si128(span16_eq(v, ']'), span16_eq(v, '"'))));
+}
+
+static inline __m128i span16_value(__m128i v)
+{
+	return _mm_or_si128(span16_eq(v, '"'), span16_eq(v, '\\'));
+}
+
+#define SPAN16(p, end, marks16)                                                                    \
+	for (; (end) - (p) >= 16; (p) += 16) {                                                     \
+		int span_bits = _mm_movemask_epi8(                                                 \
+			marks16(_mm_loadu_si128((const __m128i *)(const void *)(p))));             \
+                                                                                                   \
+		if (span_bits)                                                                     \
+			return (p) + __builtin_ctz((unsigned)span_bits);                           \
+	}
+#else
+#define SPAN16(p, end, marks16)
+#endif
+
 /* First byte from p on that is_end() or whose mark is set, or end. */
-#define SPAN(p, end, marks, is_end)                                                                \
+#define SPAN(p, end, marks16, marks, is_end)                                                       \
+	SPAN16(p, end, marks16)                                                                    \
 	for (; (end) - (p) >= 8; (p) += 8) {                                                       \
 		uint64_t span_word = span_load(p), span_hits = marks(span_word);                   \
                                                                                                    \
@@ -55,7 +97,7 @@ static inline bool span_is_no_field(char c)
 /* End of a run of field bytes: above space and not DEL. */
 static inline const char *span_field(const char *p, const char *end)
 {
-	SPAN(p, end, span_no_field, span_is_no_field);
+	SPAN(p, end, span16_field, span_no_field, span_is_no_field);
 }
 
 static inline uint64_t span_no_name(uint64_t word)
@@ -71,7 +113,7 @@ static inline bool span_is_no_name(char c)
 /* End of an SD-NAME: field bytes without = ] and ". */
 static inline const char *span_name(const char *p, const char *end)
 {
-	SPAN(p, end, span_no_name, span_is_no_name);
+	SPAN(p, end, span16_name, span_no_name, span_is_no_name);
 }
 
 static inline uint64_t span_quote_or_backslash(uint64_t word)
@@ -86,9 +128,10 @@ static inline bool span_is_quote_or_backslash(char c)
 
 static inline const char *span_value(const char *p, const char *end)
 {
-	SPAN(p, end, span_quote_or_backslash, span_is_quote_or_backslash);
+	SPAN(p, end, span16_value, span_quote_or_backslash, span_is_quote_or_backslash);
 }
 
 #undef SPAN
+#undef SPAN16
 
 #endif

@@ -204,10 +204,12 @@ static bool may_be_tail(struct str s)
 		return s.n <= 4 || s.p[4] == ' ' || s.p[4] == ':';
 	if (s.p[0] == '+' || s.p[0] == '-')
 		return true;
+	if ((unsigned char)(s.p[0] - 'a') < 26 && (s.n < 2 || s.p[1] != 'm'))
+		return false; /* "am", "pm" */
 	while (n < s.n && n < STAMP_ZONE_MAX && is_alpha(s.p[n]))
 		n++;
-	return n >= 2 &&
-	       (n == s.n || s.p[n] == ' ' || s.p[n] == ':' || s.p[n] == '+' || s.p[n] == '-');
+	return n >= 2 && (n == s.n || s.p[n] == ' ' || s.p[n] == ':' || s.p[n] == '+' ||
+			  s.p[n] == '-' || s.p[n] == ',' || s.p[n] == '.');
 }
 
 /* Remembers what day "Mmm dd " is, for as long as today is today. */
@@ -284,10 +286,10 @@ static enum stamp_result epoch(struct str s, struct stamp *ret)
 		seconds = seconds * 10 + (s.p[i] - '0');
 	}
 	scan_fraction(&scan, &nanos);
-	if (peek(&scan, 0) != ' ')
+	if (peek(&scan, 0) != ' ' || seconds > UINT32_MAX)
 		return STAMP_NONE;
 	*ret = (struct stamp){ .has_year = true, .has_zone = true };
-	return finish(ret, &scan, seconds <= INT32_MAX * INT64_C(2), seconds * SECOND_NS + nanos);
+	return finish(ret, &scan, true, seconds * SECOND_NS + nanos);
 }
 
 /* RFC 3339 with a zone behind a space: "2026-01-14 22:14:15 +0100", "... UTC". */

@@ -184,15 +184,22 @@ static bool part(struct scan *s, char what, struct parts *p)
 	}
 }
 
+/* A NUL inside the text is no end. */
+static bool is_word_end(const struct scan *s, size_t ahead)
+{
+	char c = peek(s, ahead);
+
+	return s->at + ahead >= s->n || c == ' ' || c == ':' || c == ',';
+}
+
 /* AM and PM, also without a space in front. */
 static bool half_of_day(struct scan *s, struct parts *p)
 {
 	size_t skip = peek(s, 0) == ' ';
-	char half = (char)(peek(s, skip) | 0x20), after = peek(s, skip + 2);
+	char half = (char)(peek(s, skip) | 0x20);
 
 	if ((half != 'a' && half != 'p') || (peek(s, skip + 1) | 0x20) != 'm' ||
-	    (after != ' ' && after != ':' && after != '.' && after != '\0') ||
-	    p->second >= 13 * 3600)
+	    (!is_word_end(s, skip + 2) && peek(s, skip + 2) != '.') || p->second >= 13 * 3600)
 		return false;
 	s->at += skip + 2;
 	p->second = p->second % (12 * 3600) + (half == 'p' ? 12 * 3600 : 0);
@@ -250,11 +257,6 @@ static enum stamp_result offset(struct scan *s, int32_t *ret_s)
 	return scan_zone(s, ret_s);
 }
 
-static bool is_word_end(char c)
-{
-	return c == ' ' || c == ':' || c == '\0' || c == ',';
-}
-
 /* " CET", " UTC+1", " +0100", " TZ-6". A name that nobody knows is one only before a year. */
 static bool zone(struct scan *s, struct parts *p)
 {
@@ -267,6 +269,8 @@ static bool zone(struct scan *s, struct parts *p)
 	unsigned y;
 	size_t from;
 
+	if (peek(&at, 0) == ' ' && is_alpha(peek(&at, 1)) && !is_alpha(peek(&at, 2)))
+		return false; /* a word of one letter is no zone */
 	if (peek(&at, 0) == ' ')
 		at.at++;
 	from = at.at;
@@ -280,7 +284,7 @@ static bool zone(struct scan *s, struct parts *p)
 	number = name.n && peek(&at, 0) == 'Z' ? STAMP_NONE : offset(&at, &offset_s);
 	if (number == STAMP_NONE && !name.n)
 		return false;
-	if (!is_word_end(peek(&at, 0)) || name.n == 1)
+	if (!is_word_end(&at, 0) || name.n == 1)
 		return false;
 	if (number == STAMP_NONE && !zone_offset(name, &offset_s, &is_clear)) {
 		behind = at;

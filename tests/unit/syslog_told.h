@@ -62,6 +62,7 @@ static inline const char *syslog_told(const struct syslog_msg *m)
 	const char *problem = NULL, *end = header.p;
 	char *sent, *told, pri[8];
 	size_t nsent, ntold = 0;
+	bool begins_field = false;
 
 	if (header.n + m->msg.n != m->raw.n)
 		return "header and text are not the message";
@@ -75,8 +76,9 @@ static inline const char *syslog_told(const struct syslog_msg *m)
 			return "another PRI";
 		header = str_skip(header, strlen(pri));
 	}
-	if (str_starts(header, STR("1 ")) && m->seq.p != header.p &&
-	    m->appname.p != header.p) /* the version */
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++)
+		begins_field |= fields[i].n && fields[i].p == header.p;
+	if (str_starts(header, STR("1 ")) && !begins_field) /* the version */
 		header = str_skip(header, 2);
 	sent = malloc(2 * header.n + 1);
 	told = sent + header.n;
