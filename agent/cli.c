@@ -10,6 +10,7 @@
 #include "agent/cli.h"
 #include "agent/cli_args.h"
 #include "agent/conf_doc.h"
+#include "agent/positions_cli.h"
 #include "agent/quickstart.h"
 #include "agent/registry.h"
 #include "lib/log.h"
@@ -190,6 +191,87 @@ static int cmd_dry_run(const struct cli_args *args)
 	return rc;
 }
 
+/* ---- positions ---- */
+
+static const struct {
+	const char *name;
+	int (*run)(const struct positions_args *args, struct err *err);
+} positions_actions[] = {
+	{ "list", positions_cli_list },
+	{ "set", positions_cli_set },
+	{ "forget", positions_cli_forget },
+};
+
+static const char *nth_action(const void *unused, size_t i)
+{
+	(void)unused;
+	return i < ARRAY_LEN(positions_actions) ? positions_actions[i].name : NULL;
+}
+
+/* What each of them needs, said before anything is looked at. */
+static int check_positions(const struct cli_args *args, const char *action, struct err *err)
+{
+	const char *format = args->format ? args->format : "text";
+
+	if (strcmp(format, "text") && strcmp(format, "json"))
+		return err_set(err, -EINVAL, "--format is text or json, not '%s'", format);
+	if (!strcmp(action, "set") && (args->nrest < 2 || !args->offset))
+		return err_set(err, -EINVAL,
+			       "which file, and where to: positions set FILE --offset N, "
+			       "beginning or end");
+	if (!strcmp(action, "forget") && args->nrest < 2 && !args->input)
+		return err_set(err, -EINVAL, "say what to forget: a path, a pattern, or --input");
+	return 0;
+}
+
+static int positions_at(const struct cli_args *args, const char *state_dir, size_t action)
+{
+	struct positions_args positions = { .state_dir = state_dir,
+					    .path = args->nrest > 1 ? args->rest[1] : NULL,
+					    .input = args->input,
+					    .offset = args->offset,
+					    .as_json =
+						    args->format && !strcmp(args->format, "json"),
+					    .is_dry_run = args->dry_run };
+	struct err err = ERR_NONE;
+	int rc = positions_actions[action].run(&positions, &err);
+
+	fflush(stdout);
+	if (rc)
+		fail(&err);
+	return rc;
+}
+
+static int cmd_positions(const struct cli_args *args)
+{
+	const char *name = args->nrest ? args->rest[0] : "list", *nearest;
+	struct err err = ERR_NONE;
+	struct config *c;
+	size_t i = 0;
+	int rc;
+
+	while (i < ARRAY_LEN(positions_actions) && strcmp(positions_actions[i].name, name))
+		i++;
+	if (i == ARRAY_LEN(positions_actions)) {
+		nearest = conf_nearest(str_c(name), nth_action, NULL);
+		err_set(&err, -EINVAL, "positions can list, set and forget, not '%s'%s%s%s", name,
+			nearest ? " (did you mean '" : "", nearest ? nearest : "",
+			nearest ? "'?)" : "");
+	}
+	if (err.code || check_positions(args, name, &err)) {
+		fail(&err);
+		return EXIT_WRONG;
+	}
+	if (args->state_dir)
+		return positions_at(args, args->state_dir, i);
+	c = load(args->config, false);
+	if (!c)
+		return EXIT_WRONG;
+	rc = positions_at(args, c->plan.state_dir, i);
+	config_free(c);
+	return rc;
+}
+
 static int cmd_version(const struct cli_args *args)
 {
 	(void)args;
@@ -218,6 +300,16 @@ static const struct cli_flag dry_run_flags[] = {
 	FLAG(format, "text|json", "how records are printed (default text)"),
 	{ 0 },
 };
+static const struct cli_flag positions_flags[] = {
+	CONFIG_FLAG,
+	{ "state-dir", "DIR", offsetof(struct cli_args, state_dir),
+	  "instead of the one the configuration names" },
+	FLAG(input, "NAME", "only of this input; needed to set a file no input has met"),
+	FLAG(offset, "N", "set: bytes, `beginning` or `end`; moved back to where a line begins"),
+	{ "dry-run", NULL, offsetof(struct cli_args, dry_run), "say what would be changed" },
+	FLAG(format, "text|json", "list: how it is printed (default text)"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -229,6 +321,9 @@ static const struct cli_command commands[] = {
 	{ "dry-run", "[FILE]",
 	  "send lines of a file or stdin through one pipeline, print the result", dry_run_flags, 1,
 	  cmd_dry_run },
+	{ "positions", "[list|set|forget] [FILE|PATTERN]",
+	  "how far files are read; with the agent stopped, change that", positions_flags, 2,
+	  cmd_positions },
 	{ "help", "[NAME]", "this text; or about a command, an input, a stage or an output",
 	  no_flags, 1, cmd_help },
 	{ "version", "", "print the version", no_flags, 0, cmd_version },

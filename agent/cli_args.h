@@ -11,8 +11,8 @@
 
 /* Every value any command knows; what was not given is NULL or false. */
 struct cli_args {
-	const char *config, *pipeline, *format;
-	bool quickstart, plain, help;
+	const char *config, *pipeline, *format, *state_dir, *input, *offset;
+	bool quickstart, plain, dry_run, help;
 	const char *rest[CLI_REST_MAX]; /* what is no flag */
 	int nrest;
 };

@@ -341,28 +341,12 @@ static void get_metrics(struct file_input *fi)
 	fi->partial = metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "partial", NULL);
 }
 
-/* Any input name as a file name. */
-static void put_name(struct buf *out, struct str name)
-{
-	for (size_t i = 0; i < name.n; i++) {
-		char c = name.p[i];
-
-		if (c == '/' || c == '%' || (i == 0 && c == '.'))
-			buf_printf(out, "%%%02x", (unsigned)(uint8_t)c);
-		else
-			buf_ch(out, c);
-	}
-}
-
 static int open_positions(struct file_input *fi, struct err *err)
 {
 	struct buf path = BUF_INIT;
 
 	if (fi->in->state_dir) {
-		buf_c(&path, fi->in->state_dir);
-		buf_c(&path, "/positions/");
-		put_name(&path, str_c(fi->in->name));
-		buf_c(&path, ".log");
+		positions_path(&path, fi->in->state_dir, fi->in->name);
 		fi->positions = positions_open(buf_cstr(&path), err);
 	} else {
 		fi->positions = positions_open(NULL, err);

@@ -85,6 +85,9 @@ struct positions {
 	int64_t newest_ns; /* newest time ever given, of all files */
 };
 
+/* <state_dir>/positions/<input>.log; any name of an input makes a file name. */
+void positions_path(struct buf *out, const char *state_dir, const char *input);
+
 /* path: of the position file; its directory is made. NULL keeps everything in memory only. The file
  * is rewritten at once, so that trouble with it shows at start. */
 struct positions *positions_open(const char *path, struct err *err);

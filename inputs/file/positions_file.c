@@ -302,6 +302,18 @@ static void settle_in(struct positions *ps)
 	}
 }
 
+void positions_path(struct buf *out, const char *state_dir, const char *input)
+{
+	buf_printf(out, "%s/positions/", state_dir);
+	for (const char *c = input; *c; c++) {
+		if (*c == '/' || *c == '%' || (c == input && *c == '.'))
+			buf_printf(out, "%%%02x", (unsigned)(uint8_t)*c);
+		else
+			buf_ch(out, *c);
+	}
+	buf_c(out, ".log");
+}
+
 static struct positions *new_at(const char *path)
 {
 	struct positions *ps = mem_zalloc(sizeof(*ps));

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Where to begin with a file that is met for the first time. */
 #include "inputs/file/file.h"
+#include "inputs/file/line_start.h"
 #include "lib/clock.h"
 #include "lib/log.h"
-
-#define LINE_SEARCH_BYTES ((uint64_t)256 * 1024)
 
 /* A name that was never followed. One that was has been rotated: what is there now is its next file. */
 static bool is_new_name(const struct positions *ps, struct str path)
@@ -34,30 +33,11 @@ enum start_at start_of(struct file_input *fi, const struct file_look *look, stru
 	return is_new_name(fi->positions, path) ? AT_LAST_LINE : AT_BEGINNING;
 }
 
-/* The place behind the last line end before size, or size when there is none near. */
-static bool find_line_end(struct file_input *fi, int fd, uint64_t size, uint64_t *ret)
-{
-	for (uint64_t at = size; at && size - at < LINE_SEARCH_BYTES;) {
-		size_t n = at < PROBE_BYTES ? (size_t)at : PROBE_BYTES;
-		const char *nl;
-
-		if (file_read(fd, fi->probe, n, at - n) != (ssize_t)n)
-			return false;
-		nl = memrchr(fi->probe, '\n', n);
-		at -= n;
-		*ret = nl ? at + (size_t)(nl - fi->probe) + 1 : at;
-		if (nl || at == 0)
-			return true;
-	}
-	*ret = size;
-	return true;
-}
-
 void start_at(struct file_input *fi, struct pos *p, int fd, uint64_t size, enum start_at at)
 {
 	uint64_t offset = at == AT_BEGINNING ? 0 : size, marker;
 
-	if (at == AT_LAST_LINE && !find_line_end(fi, fd, size, &offset))
+	if (at == AT_LAST_LINE && !line_start(fd, size, &offset))
 		return;
 	if (offset && marker_read(fd, offset, &marker))
 		positions_skip(fi->positions, p, offset, marker);

@@ -350,3 +350,32 @@ def test_self_log_as_json(agent, tmp_path):
 	one.stop(check=False)
 	events = [json.loads(line) for line in one.log().splitlines() if line.startswith("{")]
 	assert [e for e in events if e["msg"] == "started"] and [e for e in events if e["msg"] == "ledger"]
+
+
+# --- positions ----------------------------------------------------------------------------------------------
+
+
+def test_positions_are_listed_set_and_forgotten(agent, loki, tenant, tmp_path):
+	log = tmp_path / "app.log"
+	log.write_text("".join(f"n={i:04d}\n" for i in range(100)))
+	one = agent(config({"app": file_input(log)}, loki_output(loki.push_url, tenant)))
+	loki.wait_count('{job="app"}', 100)
+	one.wait_idle()
+
+	def positions(*args):
+		return one.command("positions", *args, "--config", str(one.config_path))
+
+	done = positions("set", str(log), "--offset", "beginning")
+	assert done.returncode == 1 and "stop the agent first" in done.stderr
+	one.stop()
+	(row,) = [json.loads(line) for line in positions("list", "--format", "json").stdout.splitlines()]
+	assert (row["input"], row["path"], row["offset"], row["behind"]) == ("app", str(log), 700, 0)
+	assert "would set" in positions("set", str(log), "--offset", "650", "--dry-run").stdout
+	assert positions("set", str(log), "--offset", "655").returncode == 0  # inside a line, which begins at 651
+	one.start()
+	assert loki.wait_count('{job="app"}', 107) == 107, "seven lines again, at new times"
+	one.wait_idle()
+	one.stop()
+	assert positions("forget", str(log)).returncode == 0
+	assert positions("list", "--format", "json").stdout == ""
+	assert positions("forget", str(log)).returncode == 1
