@@ -57,7 +57,7 @@ struct refusal {
 struct arrival {
 	struct str from, to; /* owned; from.p == NULL: created */
 };
-#define ARRIVALS 128 /* a power of two */
+#define ARRIVALS 512 /* a power of two */
 
 struct file_input {
 	unsigned magic;

@@ -330,6 +330,39 @@ static void discover(struct file_input *fi, struct str path)
 	tail_new(fi, fd, &look, path, p, hops)->seen_round = fi->round;
 }
 
+/* Reads a file that has no name any more that we look for, now or when there is room. Takes fd. */
+static void open_rotated(struct file_input *fi, int fd, const struct file_look *look, struct pos *p,
+			 unsigned hops)
+{
+	uint64_t unread = look->size - p->offset;
+
+	if (!is_full(fi) && rotated_has_room(fi, unread)) {
+		tail_new(fi, fd, look, STR_NONE, p, hops);
+		return;
+	}
+	p->left_bytes = unread;
+	fi->has_left = true;
+	os->close(fd);
+}
+
+/* Created under a name that we look for, renamed before we came to look. */
+static void discover_late(struct file_input *fi, struct str path)
+{
+	struct file_look look = { .size = 0 };
+	unsigned hops = 0;
+	struct pos *p;
+	int fd;
+
+	fd = open_regular(fi, path, &look);
+	if (fd < 0)
+		return;
+	p = tail_of(fi, &look.id) ? NULL : position_of(fi, fd, &look, path, &hops);
+	if (!p || (p->offset && p->offset == look.size)) /* one that was read to its end */
+		os->close(fd);
+	else
+		open_rotated(fi, fd, &look, p, hops);
+}
+
 /* ---- scans -------------------------------------------------------------------------------- */
 
 static void on_dir(void *ctx, struct str path, unsigned what)
@@ -353,7 +386,8 @@ static void on_file(void *ctx, const struct walk_file *f)
 
 	if (is_excluded(fi, f->path))
 		return;
-	if (t && f->ino && t->id.ino == f->ino)
+	/* Not the number alone: another file system may be mounted there, or a file made again. */
+	if (t && f->ino && t->id.ino == f->ino && leads_to(f->path, &t->id))
 		t->seen_round = fi->round;
 	else
 		discover(fi, f->path);
@@ -441,6 +475,15 @@ void find_scan(struct file_input *fi)
 	fi->scanned_at_ns = clock_mono_ns();
 }
 
+/* Created under a name that we look for and renamed before we came to look. */
+static bool was_wanted(const struct file_input *fi, struct str path)
+{
+	unsigned hops = 0;
+	struct str origin = origin_of(fi, path, &hops);
+
+	return hops && is_wanted(fi, origin);
+}
+
 static void look_at_name(struct file_input *fi, struct str path)
 {
 	struct tail *t = find_path(fi, path);
@@ -454,11 +497,13 @@ static void look_at_name(struct file_input *fi, struct str path)
 	}
 	if (t && S_ISREG(s.stx_mode) && t->id.ino == s.stx_ino && leads_to(path, &t->id))
 		return;
-	if (!is_wanted(fi, path))
-		return;
-	discover(fi, path);
-	if (S_ISLNK(s.stx_mode))
-		note_link(fi, path);
+	if (is_wanted(fi, path)) {
+		discover(fi, path);
+		if (S_ISLNK(s.stx_mode))
+			note_link(fi, path);
+	} else if (S_ISREG(s.stx_mode) && was_wanted(fi, path)) {
+		discover_late(fi, path);
+	}
 }
 
 void find_noted_names(struct file_input *fi)
@@ -501,7 +546,7 @@ void find_modified(struct file_input *fi, struct str path)
 
 /* ---- what happened while we were away ----------------------------------------------------- */
 
-/* One that was moved within its directory: found by identity, under whatever name. */
+/* One that was moved: found by identity, under whatever name. */
 struct moved {
 	struct pos *pos;
 	char *path;
@@ -514,56 +559,88 @@ struct search {
 	struct buf path;
 };
 
-static bool is_same_dir(struct str a, size_t n, struct str b)
-{
-	return b.n > n && memcmp(a.p, b.p, n) == 0 && !memchr(b.p + n, '/', b.n - n);
-}
-
-static void look_at_sibling(struct search *s, const struct dirent *d, size_t dir_n)
+static void look_at_entry(struct search *s, const struct dirent *d, size_t dir_n)
 {
 	struct map_node *n = positions_with_ino(s->fi->positions, d->d_ino);
 
 	for (; n; n = map_next(n)) {
 		struct pos *p = container_of(n, struct pos, by_ino);
+		struct file_look look;
+		const char *path;
 
-		if (!p->is_missing || p->file.ino != d->d_ino ||
-		    !is_same_dir(buf_as_str(&s->path), dir_n, p->path))
+		if (!p->is_missing || p->file.ino != d->d_ino)
+			continue;
+		s->path.n = dir_n;
+		buf_c(&s->path, d->d_name);
+		path = buf_cstr(&s->path);
+		/* One that cannot be looked at now is not given up. */
+		if (file_look_path(path, &look) && !file_id_alike(&look.id, &p->file))
 			continue;
 		if (s->n == s->cap) {
 			s->cap = s->cap ? 2 * s->cap : 16;
 			s->moved = mem_realloc(s->moved, s->cap * sizeof(*s->moved));
 		}
-		s->path.n = dir_n;
-		buf_c(&s->path, d->d_name);
 		p->is_missing = false;
 		p->is_elsewhere = true;
-		s->moved[s->n++] = (struct moved){ p, mem_strdup(buf_cstr(&s->path)) };
+		s->moved[s->n++] = (struct moved){ p, mem_strdup(path) };
 	}
 }
 
-/* p is missing: looks for it and all others of its directory. */
-static void search_dir(struct search *s, const struct pos *p)
+/* Looks for everything that is missing. */
+static void search_dir(void *ctx, struct str path, unsigned what)
 {
-	size_t n = p->path.n;
+	struct search *s = ctx;
 	struct dirent *d;
+	size_t n;
 	DIR *dir;
 
-	while (n && p->path.p[n - 1] != '/')
-		n--;
+	if (!(what & WALK_FILES))
+		return;
 	buf_clear(&s->path);
-	buf_str(&s->path, str_sub(p->path, 0, n));
+	buf_str(&s->path, path);
+	if (path.p[path.n - 1] != '/')
+		buf_ch(&s->path, '/');
+	n = s->path.n;
 	dir = opendir(buf_cstr(&s->path));
 	while (dir && (d = readdir(dir)))
 		if (d->d_type == DT_REG || d->d_type == DT_UNKNOWN)
-			look_at_sibling(s, d, n);
+			look_at_entry(s, d, n);
 	if (dir)
 		closedir(dir);
-	/* Not there: not looked for again. */
-	for (struct pos *q = s->fi->positions->first; q; q = q->next) {
-		if (!q->is_missing || !is_same_dir(p->path, n, q->path))
+}
+
+static void no_file(void *ctx, const struct walk_file *f)
+{
+	(void)ctx;
+	(void)f;
+}
+
+static bool search_enter(void *ctx, struct str path, bool is_link)
+{
+	struct search *s = ctx;
+
+	return on_enter(s->fi, path, is_link);
+}
+
+static void no_trouble(void *ctx, struct str path, int errnum)
+{
+	(void)ctx;
+	(void)path;
+	(void)errnum; /* the first scan tells */
+}
+
+/* Wherever logs are: files are moved between directories, too. */
+static void search_missing(struct search *s, size_t missing)
+{
+	static const struct walk_ops search_ops = { search_dir, no_file, search_enter, no_trouble };
+
+	for (size_t i = 0; i < s->fi->nglobs && s->n < missing; i++)
+		walk_glob(&s->fi->globs[i], &search_ops, s);
+	for (struct pos *p = s->fi->positions->first; p; p = p->next) {
+		if (!p->is_missing)
 			continue;
-		q->is_missing = false;
-		rotated_is_gone(s->fi, q);
+		p->is_missing = false;
+		rotated_is_gone(s->fi, p);
 	}
 }
 
@@ -578,7 +655,6 @@ static int by_num(const void *a, const void *b)
 static void finish_moved(struct file_input *fi, const struct moved *m)
 {
 	struct file_look look = { .size = 0 };
-	uint64_t unread;
 	int fd;
 
 	fd = open_regular(fi, str_c(m->path), &look);
@@ -594,16 +670,9 @@ static void finish_moved(struct file_input *fi, const struct moved *m)
 	}
 	if (look.id.dev != m->pos->file.dev)
 		positions_move(fi->positions, m->pos, &look.id);
-	unread = look.size - m->pos->offset;
-	if (is_full(fi) || !rotated_has_room(fi, unread)) {
-		m->pos->left_bytes = unread;
-		fi->has_left = true;
-		os->close(fd);
-		return;
-	}
 	log_info("finishing a file that was rotated", KV("path", m->pos->path),
-		 KV_S("now", m->path), KV_I("unread_bytes", unread));
-	tail_new(fi, fd, &look, STR_NONE, m->pos, 0);
+		 KV_S("now", m->path), KV_I("unread_bytes", look.size - m->pos->offset));
+	open_rotated(fi, fd, &look, m->pos, 0);
 }
 
 /* All that are not where they were, or those that had to be left. */
@@ -611,6 +680,7 @@ static void find_moved(struct file_input *fi, bool only_left)
 {
 	struct search s = { .fi = fi };
 	struct buf path = BUF_INIT;
+	size_t missing = 0;
 
 	fi->has_left = false;
 	for (struct pos *p = fi->positions->first; p; p = p->next) {
@@ -624,10 +694,9 @@ static void find_moved(struct file_input *fi, bool only_left)
 		p->is_missing =
 			is_wanted(fi, p->path) && !(file_look_path(buf_cstr(&path), &look) &&
 						    file_id_alike(&look.id, &p->file));
+		missing += p->is_missing;
 	}
-	for (struct pos *p = fi->positions->first; p; p = p->next)
-		if (p->is_missing)
-			search_dir(&s, p);
+	search_missing(&s, missing);
 	if (s.n)
 		qsort(s.moved, s.n, sizeof(*s.moved), by_num);
 	for (size_t i = 0; i < s.n; i++) {

@@ -124,6 +124,7 @@ static void one(enum call call, int err, unsigned n, unsigned times, bool keeps)
 	UNTIL(g, g->ngot == 1000);
 	rig_stop(g);
 	append_numbered(g, "a.log", "n", 1000, 50);
+	count = 0; /* a position file that cannot be opened is set aside: that has its own tests */
 	if (call != C_READ)
 		rig_start(g);
 	left = 0;
@@ -164,7 +165,7 @@ static void faults(void)
 	one(C_FSTAT, EIO, 1, 20, true);
 	one(C_STAT, EINTR, 2, 1000000, true);
 	one(C_STATX, EINTR, 2, 1000000, true);
-	one(C_STATX, EIO, 4, 1000000, true); /* 3 could be in step with the scan */
+	one(C_STATX, EIO, 5, 1000000, true); /* 3 and 4 can be in step with the scan */
 	one(C_STATX, EIO, 1, 20, true);
 	one(C_STATX, ESTALE, 5, 6, true);
 	one(C_READ, EINTR, 2, 1000000, true);

@@ -42,6 +42,35 @@ static void rename_and_create(void)
 	rig_end(g);
 }
 
+/* Created and renamed within one look, to names that no pattern matches. */
+static void renamed_before_it_was_seen(void)
+{
+	struct rig *g = rig_new("a.log");
+	char to[32];
+	int n = 0;
+
+	g->conf.max_open_files = 1000;
+	rig_start(g);
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 50; i++, n += 3) {
+			append_numbered(g, "a.log", "n", n, 3);
+			snprintf(to, sizeof(to), "a.log-%d", n);
+			move(g, "a.log", to);
+		}
+		UNTIL(g, g->ngot == (size_t)n);
+	}
+	expect_numbered(g, "n", 0, n);
+	for (size_t i = 0; i < g->ngot; i++)
+		EQ_STR(str_c(g->got[i].filename), rig_path(g, "a.log"));
+	check_times(g);
+	UNTIL(g, rig_input(g)->nopen == 0);
+	ROW("one that was read is not opened again");
+	move(g, to, "a.log-last");
+	rig_run(g, 50);
+	EQ_INT(rig_input(g)->nopen, 0);
+	rig_end(g);
+}
+
 /* A program writes to the renamed file until it opens the new one; nothing tells of that, and still
  * its lines come before those of the new file. */
 static void late_lines_come_first(void)
@@ -280,6 +309,30 @@ static void rotated_while_down(void)
 	rig_end(g);
 }
 
+/* Moved to another directory, read on there, and renamed there while nobody looked: its position
+ * still has the name it was found by. */
+static void moved_and_rotated_while_down(void)
+{
+	struct rig *g = rig_new("{one,two}/a.log");
+
+	OK(mkdir(rig_path(g, "one"), 0755) == 0 && mkdir(rig_path(g, "two"), 0755) == 0);
+	append_numbered(g, "one/a.log", "n", 0, 100);
+	rig_start(g);
+	UNTIL(g, g->ngot == 100);
+	move(g, "one/a.log", "two/a.log");
+	append_numbered(g, "two/a.log", "n", 100, 100);
+	UNTIL(g, g->ngot == 200);
+	rig_stop(g);
+	append_numbered(g, "two/a.log", "n", 200, 50);
+	move(g, "two/a.log", "two/a.log.1");
+	append_numbered(g, "two/a.log", "n", 250, 50);
+	rig_start(g);
+	UNTIL(g, g->ngot == 300);
+	rig_run(g, 30);
+	EQ_INT(g->ngot, 300);
+	rig_end(g);
+}
+
 /* Killed with everything on its way, then rotated twice: the older file first, as it was. */
 static void killed_and_rotated(void)
 {
@@ -416,6 +469,7 @@ int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
 	RUN(rename_and_create);
+	RUN(renamed_before_it_was_seen);
 	RUN(late_lines_come_first);
 	RUN(rotated_name_matches);
 	RUN(copytruncate);
@@ -424,6 +478,7 @@ int main(void)
 	RUN(replaced_by_editor);
 	RUN(order_across_rotations);
 	RUN(rotated_while_down);
+	RUN(moved_and_rotated_while_down);
 	RUN(killed_and_rotated);
 	RUN(finished_and_rotated);
 	RUN(storm);
