@@ -89,7 +89,8 @@ struct str labels_get(const struct labels *l, struct str name)
 	return STR_NONE;
 }
 
-/* Go's strconv.Quote for printable text: what Loki's label parser reads back exactly. */
+/* Go's strconv.Quote for printable text: what Loki's label parser reads back exactly. But
+ * U+FFFD, which is what repaired bytes become, it takes for invalid UTF-8, escaped or not. */
 static void put_quoted(struct buf *b, struct str s)
 {
 	buf_ch(b, '"');
@@ -98,10 +99,14 @@ static void put_quoted(struct buf *b, struct str s)
 
 		if (buf_escape(b, (char)c))
 			continue;
-		if (c < 0x20 || c == 0x7f)
+		if (c < 0x20 || c == 0x7f) {
 			buf_printf(b, "\\x%02x", c);
-		else
+		} else if (c == 0xef && str_starts(str_skip(s, i), STR("\xef\xbf\xbd"))) {
+			buf_ch(b, '?');
+			i += 2;
+		} else {
 			buf_ch(b, (char)c);
+		}
 	}
 	buf_ch(b, '"');
 }
