@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What `run` and `instructions` share: the agent's configurations, processes, sinks, statistics."""
 
+import http.server
 import json
 import os
 import queue
@@ -36,6 +37,15 @@ inputs:
     paths: [{path}]
 """
 
+# More files than are open at the same time by default.
+CONFIG_MANY_FILES = """\
+inputs:
+  app:
+    type: file
+    paths: [{path}]
+    max_open_files: 15000
+"""
+
 CONFIG_SYSLOG_INPUT = """\
 inputs:
   syslog:
@@ -51,6 +61,11 @@ inputs:
   syslog:
     type: syslog
     listen: [udp://127.0.0.1:{syslog_port}, tcp://127.0.0.1:{syslog_port}]
+"""
+
+# Nothing waits for more, so that what is measured is the way to the output.
+CONFIG_AT_ONCE = """\
+    batch_wait: 1ms
 """
 
 CONFIG_PLAIN = """\
@@ -79,9 +94,10 @@ pipelines:
 """
 
 
-def agent_config(inputs, pipeline, **values):
-    names = {CONFIG_FILE_INPUT: "app", CONFIG_SYSLOG_INPUT: "syslog", CONFIG_BOTH_INPUTS: "app, syslog"}
-    return (CONFIG_HEAD + inputs + pipeline).format(inputs=names[inputs], **values)
+def agent_config(inputs, pipeline, output="", **values):
+    """output: more options of the Loki output."""
+    names = {CONFIG_SYSLOG_INPUT: "syslog", CONFIG_BOTH_INPUTS: "app, syslog"}
+    return (CONFIG_HEAD + output + inputs + pipeline).format(inputs=names.get(inputs, "app"), **values)
 
 
 # --- Processes ---------------------------------------------------------------------------------
@@ -265,9 +281,9 @@ class Bench:
         return False
 
     def start_agent(self, inputs, pipeline, sink_port, prefix=(), env=None, ready_timeout=30,
-                    extra=(), **values):
+                    extra=(), state=None, **values):
         """Starts the agent with a state of its own; returns its process when /ready says so."""
-        state = tempfile.mkdtemp(prefix="state-", dir=self.workdir)
+        state = state or tempfile.mkdtemp(prefix="state-", dir=self.workdir)
         admin = free_port()
         values.setdefault("syslog_port", free_port())
         text = agent_config(inputs, pipeline, threads=self.threads, memory=self.memory,
@@ -276,6 +292,7 @@ class Bench:
         with open(config, "w") as f:
             f.write(text)
         log = open(os.path.join(state, "agent.log"), "w+b")
+        begun_ns = time.monotonic_ns()
         p = self.spawn([*prefix, self.agent, "run", "--config", config, *extra], self.subject_core,
                        env=env, stderr=log)
         p.syslog_port = values["syslog_port"]
@@ -285,6 +302,7 @@ class Bench:
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{admin}/ready", timeout=5) as r:
                     if r.status == 200:
+                        p.ready_ns = time.monotonic_ns() - begun_ns
                         return p
             except OSError:
                 pass
@@ -292,10 +310,41 @@ class Bench:
                 p.reap(5, ok=())
             if time.monotonic() > end:
                 raise BenchError(f"the agent was not ready within {ready_timeout} s\n{p.errors()}")
-            time.sleep(0.05)
+            time.sleep(0.002)
+
+
+class PushTimes:
+    """A Loki that only notes when a push has come: for one line under way at a time."""
+
+    def __init__(self):
+        self.times = times = queue.Queue()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                times.put(time.monotonic_ns())
+                self.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+            def log_message(self, *args):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
 
 
 # --- Statistics --------------------------------------------------------------------------------
+
+
+def percentile(values, p):
+    return sorted(values)[min(len(values) - 1, int(len(values) * p / 100))]
 
 
 def median_mad(values):

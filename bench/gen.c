@@ -119,16 +119,24 @@ done:
 	free(ids);
 }
 
-static void to_file(struct gen *g, const char *path)
+/* Several: PATH.0, PATH.1 ... in turn, each a source of its own. */
+static void to_files(struct gen *g, const char *path)
 {
-	int fd =
-		open(path, O_WRONLY | O_CREAT | O_CLOEXEC | (g->append ? O_APPEND : O_TRUNC), 0644);
+	int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (g->append ? O_APPEND : O_TRUNC);
+	int *fds = xmalloc(g->connections * sizeof(*fds));
+	char name[4096];
 
-	if (fd < 0)
-		die_errno("%s", path);
-	to_stream(g, &fd, 1);
-	if (close(fd) < 0)
-		die_errno("close %s", path);
+	for (unsigned i = 0; i < g->connections; i++) {
+		snprintf(name, sizeof(name), g->connections > 1 ? "%s.%u" : "%s", path, i);
+		fds[i] = open(name, flags, 0644);
+		if (fds[i] < 0)
+			die_errno("%s", name);
+	}
+	to_stream(g, fds, g->connections);
+	for (unsigned i = 0; i < g->connections; i++)
+		if (close(fds[i]) < 0)
+			die_errno("close %s", path);
+	free(fds);
 }
 
 static void to_tcp(struct gen *g, const char *addr)
@@ -205,7 +213,8 @@ static _Noreturn void usage(void)
 	      "  --number              put a running number into each line, for sink --verify\n"
 	      "  --first ID            number of the first line   --source N  id of this sender\n"
 	      "  --rate N              lines per second\n"
-	      "  --framing lf|octet    TCP  --connections N  TCP  --write-bytes SIZE (64k)\n"
+	      "  --framing lf|octet    TCP  --write-bytes SIZE (64k)\n"
+	      "  --connections N       TCP; files: PATH.0, PATH.1 ... of N\n"
 	      "  --append              do not truncate the file\n",
 	      stderr);
 	exit(2);
@@ -264,7 +273,7 @@ int main(int argc, char **argv)
 	corpus_init(&g.corpus, &g.corpus_options);
 	g.start_ns = mono_ns();
 	if (!strncmp(g.out, "file:", 5))
-		to_file(&g, g.out + 5);
+		to_files(&g, g.out + 5);
 	else if (!strncmp(g.out, "tcp:", 4))
 		to_tcp(&g, g.out + 4);
 	else if (!strncmp(g.out, "udp:", 4))
