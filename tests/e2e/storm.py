@@ -172,13 +172,11 @@ class Log:
 		self.open()
 
 	def move(self) -> None:
-		"""To the other directory and back, under its own name."""
+		"""With its rotated files to the other directory and back, under their own names."""
 		there = self.storm.other(self.path.parent)
-		for path, _ in self.chain:
-			path.unlink()
-		for _, gen in self.chain:
-			self.storm.unlinked(gen)
-		self.chain = []
+		for i, (path, gen) in enumerate(self.chain):
+			os.rename(path, there / path.name)
+			self.chain[i] = there / path.name, gen
 		os.rename(self.path, there / self.path.name)
 		self.path = there / self.path.name
 		self.has_moved = not self.storm.is_up
