@@ -49,22 +49,28 @@ static bool is_short_ascii(const char *p, size_t n)
 	return !((a | b) & 0x8080808080808080ULL);
 }
 
+static inline bool is_ascii_32(const char *p)
+{
+	uint64_t w[4];
+
+	memcpy(w, p, 32);
+	return !((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080ULL);
+}
+
 size_t utf8_valid_prefix(struct str s)
 {
 	size_t i = 0;
 
+	/* Most lines: ASCII, and the last 32 bytes overlap those before. */
+	while (s.n - i >= 32 && is_ascii_32(s.p + i))
+		i += 32;
+	if (i && s.n - i < 32 && is_ascii_32(s.p + s.n - 32))
+		return s.n;
 	while (i < s.n) {
 		size_t n;
 
-		/* Four words at a time while everything is ASCII. */
-		while (s.n - i >= 32) {
-			uint64_t w[4];
-
-			memcpy(w, s.p + i, 32);
-			if ((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080ULL)
-				break;
+		while (s.n - i >= 32 && is_ascii_32(s.p + i))
 			i += 32;
-		}
 		while (s.n - i >= 8) {
 			uint64_t w;
 
