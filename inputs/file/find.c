@@ -356,7 +356,7 @@ static void discover_late(struct file_input *fi, struct str path)
 	fd = open_regular(fi, path, &look);
 	if (fd < 0)
 		return;
-	p = tail_of(fi, &look.id) ? NULL : position_of(fi, fd, &look, path, &hops);
+	p = find_tail(fi, &look.id) ? NULL : position_of(fi, fd, &look, path, &hops);
 	if (!p || (p->offset && p->offset == look.size)) /* one that was read to its end */
 		os->close(fd);
 	else
