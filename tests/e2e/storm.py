@@ -56,7 +56,7 @@ class Log:
 		self.rest = b""  # of a line that is half written
 		self.gens: list[Gen] = []
 		self.chain: list[tuple[pathlib.Path, Gen]] = []  # rotated files, newest first
-		self.files = 0
+		self.files = self.copies = 0
 		self.fd = -1
 		self.is_renamed = False  # the program still writes to the renamed file
 		self.has_moved = False  # to another directory, while nobody looked
@@ -153,7 +153,8 @@ class Log:
 		self.storm.unlinked(gen)
 
 	def copytruncate(self) -> None:
-		copy = self.path.with_name(f"{self.path.name}{self.storm.copy_suffix}")
+		self.copies += 1  # logrotate, too, copies to a new file and never over an old one
+		copy = self.path.with_name(f"{self.path.name}.copy.{self.copies}")
 		shutil.copyfile(self.path, copy)
 		if self.storm.random.random() < 0.5:
 			self.write(3)  # into copytruncate's own window
@@ -199,7 +200,6 @@ class Storm:
 		for path in (self.targets, *self.dirs):
 			path.mkdir(parents=True)
 		self.matches_rotated = matches_rotated
-		self.copy_suffix = ".copy"
 		self.is_up = False
 		self.keep = keep  # rotated files, as logrotate's `rotate`
 		self.done: Counter[str] = Counter()
@@ -212,7 +212,7 @@ class Storm:
 
 	@property
 	def exclude(self) -> list[str]:
-		return [str(self.targets / "**"), str(self.folder / "*" / "*.gz"), str(self.folder / "*" / "*.copy"),
+		return [str(self.targets / "**"), str(self.folder / "*" / "*.gz"), str(self.folder / "*" / "*.copy.*"),
 		        str(self.folder / "*" / "*.new")]
 
 	def other(self, path: pathlib.Path) -> pathlib.Path:
