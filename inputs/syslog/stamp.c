@@ -204,7 +204,7 @@ static bool may_be_tail(struct str s)
 		return s.n <= 4 || s.p[4] == ' ' || s.p[4] == ':';
 	if (s.p[0] == '+' || s.p[0] == '-')
 		return true;
-	if ((unsigned char)(s.p[0] - 'a') < 26 && (s.n < 2 || s.p[1] != 'm'))
+	if ((unsigned char)(s.p[0] - 'a') < 26 && (s.n < 2 || (s.p[1] | 0x20) != 'm'))
 		return false; /* "am", "pm" */
 	while (n < s.n && n < STAMP_ZONE_MAX && is_alpha(s.p[n]))
 		n++;

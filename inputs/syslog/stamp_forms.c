@@ -18,7 +18,7 @@ static const char *const digit_forms[] = {
 	"d b Y T", "d-b-Y T", "dbY T",              /* Check Point */
 	"d b T",   "Y/m/D T", "Y/m/D-T", "Y:m:D-T", /* Sophos UTM */
 	"Y.m.D T", "m/D/Y T", "m/D/Y:T",            /* Citrix */
-	"D.m.Y T", "KtC",     "K T",     "K C",
+	"D.m.Y T", "D-m-Y T", "Y-m-D T", "KtC",     "K T", "K C",
 };
 
 /* The month at s, of three letters or as a whole word: 1..12, or 0. */
