@@ -10,19 +10,29 @@
 	X(input_syslog)
 
 #define STAGES(X)                                                                                  \
+	X(stage_decolorize)                                                                        \
 	X(stage_drop)                                                                              \
+	X(stage_eventlogmessage)                                                                   \
 	X(stage_json)                                                                              \
+	X(stage_keep)                                                                              \
+	X(stage_label_drop)                                                                        \
+	X(stage_label_keep)                                                                        \
 	X(stage_labels)                                                                            \
 	X(stage_logfmt)                                                                            \
 	X(stage_match)                                                                             \
 	X(stage_output)                                                                            \
+	X(stage_pack)                                                                              \
 	X(stage_redact)                                                                            \
 	X(stage_regex)                                                                             \
 	X(stage_replace)                                                                           \
+	X(stage_sampling)                                                                          \
 	X(stage_static_labels)                                                                     \
 	X(stage_structured_metadata)                                                               \
+	X(stage_structured_metadata_drop)                                                          \
 	X(stage_template)                                                                          \
-	X(stage_timestamp)
+	X(stage_tenant)                                                                            \
+	X(stage_timestamp)                                                                         \
+	X(stage_unpack)
 
 #define OUTPUTS(X)                                                                                 \
 	X(output_loki)                                                                             \

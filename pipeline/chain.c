@@ -65,6 +65,30 @@ void chain_charge(struct chain *c, int64_t bytes)
 		budget_give(c->conf.budget, (size_t)-bytes);
 }
 
+static void labels_to_metadata(struct batch *b, struct rec *r, const struct label *labels, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (labels[i].value.p && !str_is(labels[i].name, LABEL_TENANT))
+			rec_attr_inline(b, r, labels[i].name, ATTR_META, labels[i].value);
+}
+
+/* A record must not go to another tenant because labels are many: it goes with no other label, and
+ * not at all when there are too many tenants as well. */
+static void set_tenant_only(struct chain *c, struct batch *b, struct rec *r, struct str tenant)
+{
+	const struct label items[] = { { STR("overflow"), STR("true") },
+				       { STR(LABEL_TENANT), tenant } };
+	const struct labels *old = rec_labels(b, r);
+
+	r->labels = labels_intern_reserved(c->labels, items, 2);
+	if (old)
+		labels_to_metadata(b, r, old->items, old->n);
+	if (r->labels)
+		return;
+	r->flags |= REC_DROP;
+	chain_count_drop(c, "too_many_tenants", 1);
+}
+
 void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
 		      size_t n)
 {
@@ -75,8 +99,9 @@ void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (changes[i].value.p)
-			rec_attr_inline(b, r, changes[i].name, ATTR_META, changes[i].value);
+		if (changes[i].value.p && str_is(changes[i].name, LABEL_TENANT))
+			set_tenant_only(c, b, r, changes[i].value);
+	labels_to_metadata(b, r, changes, n);
 	r->flags |= REC_LABELS_FULL;
 	metric_add(c->label_overflow, 1);
 }

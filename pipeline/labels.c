@@ -23,6 +23,7 @@ struct step {
 
 struct label_table {
 	size_t max_sets, nsets, nsteps, step_bytes;
+	size_t reserve; /* sets beyond max_sets that the present call may make */
 	uint64_t epoch;
 	struct labels *sets[BUCKETS];
 	struct step *steps[BUCKETS];
@@ -193,7 +194,7 @@ static const struct labels *intern_sorted(struct label_table *t, const struct la
 			return l;
 		}
 	}
-	if (t->nsets >= t->max_sets)
+	if (t->nsets >= t->max_sets + t->reserve)
 		return NULL;
 	l = make(items, n, hash);
 	l->used_at = t->epoch;
@@ -278,6 +279,17 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n)
 {
 	return apply(t, NULL, items, n);
+}
+
+const struct labels *labels_intern_reserved(struct label_table *t, const struct label *items,
+					    size_t n)
+{
+	const struct labels *l;
+
+	t->reserve = LABELS_RESERVED;
+	l = labels_intern(t, items, n);
+	t->reserve = 0;
+	return l;
 }
 
 static uint64_t step_hash(const struct labels *base, const struct label *changes, size_t n)

@@ -46,6 +46,11 @@ void label_table_free(struct label_table *t);
  * NULL when the table is full. */
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n);
 
+/* The same for a set that must be: finds room for LABELS_RESERVED of them beyond the guard. */
+const struct labels *labels_intern_reserved(struct label_table *t, const struct label *items,
+					    size_t n);
+#define LABELS_RESERVED 256
+
 /* base with some labels set or (value.p == NULL) removed. Costs one hash look-up when this
  * combination was seen before. NULL when the table is full. */
 const struct labels *labels_with(struct label_table *t, const struct labels *base,

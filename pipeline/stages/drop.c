@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Stage drop: removes records for which all given conditions hold. */
+/* Stages drop and keep: remove the records for which all given conditions hold, or the others. */
 #include "lib/clock.h"
 #include "pipeline/stages/source.h"
 
@@ -52,6 +52,23 @@ static const struct conf_field drop_fields[] = {
 };
 static const struct conf_table drop_table =
 	CONF_TABLE(struct drop_conf, drop_fields, .check = drop_check);
+
+static const struct conf_field keep_fields[] = {
+	CONF_LIST(struct drop_conf, source, NULL,
+		  "Names of extracted values. Alone: keeps records that have all of them. With "
+		  "`expression` or `value`: those a record has, joined with `separator`, are "
+		  "tested.",
+		  .example = "[level]"),
+	CONF_STR(struct drop_conf, separator, ";", "Between the values of several sources."),
+	CONF_STR(struct drop_conf, expression, NULL,
+		 "Regular expression, not anchored, that must match the sources, or the line when "
+		 "there are none."),
+	CONF_STR(struct drop_conf, value, NULL, "What the sources must be equal to."),
+	CONF_STR(struct drop_conf, drop_counter_reason, "keep_stage",
+		 "The `reason` under which `tailrace_stage_dropped_total` counts the others."),
+};
+static const struct conf_table keep_table =
+	CONF_TABLE(struct drop_conf, keep_fields, .check = drop_check);
 
 #define SOURCES_MAX 64
 
@@ -133,6 +150,27 @@ static int text_condition(struct stage *s, struct batch *b, struct rec *r)
 	return pattern_match(d->pattern, chain_scratch(s->chain), text, 0, NULL);
 }
 
+/* A match that was given up decides nothing: the record stays. */
+static void keep_run(struct stage *s, struct batch *b)
+{
+	const struct drop_conf *conf = s->conf;
+	uint64_t dropped = 0, given_up = 0;
+	int rc;
+
+	BATCH_FOR(b, r)
+	{
+		rc = text_condition(s, b, r);
+		given_up += rc < 0;
+		if (rc != 0)
+			continue;
+		r->flags |= REC_DROP;
+		dropped++;
+	}
+	if (dropped)
+		chain_count_drop(s->chain, conf->drop_counter_reason.p, dropped);
+	count_given_up(s, given_up);
+}
+
 static void drop_run(struct stage *s, struct batch *b)
 {
 	const struct drop_conf *conf = s->conf;
@@ -172,5 +210,15 @@ const struct stage_ops stage_drop = {
 	.state_size = sizeof(struct drop),
 	.open = drop_open,
 	.run = drop_run,
+	.close = drop_close,
+};
+
+const struct stage_ops stage_keep = {
+	.name = "keep",
+	.summary = "removes records that do not have a content",
+	.conf = &keep_table,
+	.state_size = sizeof(struct drop),
+	.open = drop_open,
+	.run = keep_run,
 	.close = drop_close,
 };

@@ -44,6 +44,8 @@ static inline void stage_test_render(struct buf *out, const struct batch *b, con
 		buf_printf(out, "; time=%" PRId64, r->time_ns);
 	if (r->labels && r->labels != b->labels)
 		buf_printf(out, "; " STR_FMT, STR_ARG(r->labels->text));
+	if (r->labels && r->labels->tenant.n)
+		buf_printf(out, "; tenant=" STR_FMT, STR_ARG(r->labels->tenant));
 	for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++) {
 		if (!stage_test_is_newest(r, a))
 			continue;
