@@ -8,6 +8,9 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
+/* What a record holds until it is delivered, apart from its text: metadata and headers of its block. */
+#define ENCODED_RECORD ((size_t)128)
+
 /* Batches leaving and settled */
 
 static void conn_free(struct conn *c)
@@ -60,7 +63,7 @@ void conn_flight(struct conn *c, struct batch *b)
 	struct flight *f = mem_zalloc(sizeof(*f));
 
 	f->conn = c;
-	f->bytes = b->arena.bytes;
+	f->bytes = c->batch_bytes + b->nrecs * ENCODED_RECORD;
 	c->peer->held_bytes += f->bytes;
 	f->next = c->flights;
 	f->link = &c->flights;

@@ -100,6 +100,29 @@ static void tls_messages(void)
 	rig_end(g);
 }
 
+/* What was read from the socket and stays inside TLS when a turn is over: no event tells of it. */
+static void tls_turns(void)
+{
+	struct rig *g = tls_rig("tls-turns", 8 << 20);
+	struct buf text = BUF_INIT;
+	int64_t want = 0;
+
+	rig_start(g);
+	for (int lines = 280; lines < 380; lines += 7) {
+		struct client c = connect_tls(g, false);
+
+		text.n = 0;
+		for (int i = 0; i < lines; i++)
+			buf_printf(&text, "<13>%095d\n", i);
+		put_tls(&c, buf_as_str(&text));
+		want += lines;
+		UNTIL(g, metric_value(g->flow->delivered) == want);
+		disconnect(&c);
+	}
+	buf_fini(&text);
+	rig_end(g);
+}
+
 /* Credit runs out in the middle of records: nothing is lost, nothing is doubled. */
 static void tls_backpressure(void)
 {
@@ -192,6 +215,7 @@ int main(void)
 	cert_path(paths[2], sizeof(paths[2]), dir, "ca", "crt");
 	for (nlanes = 1; nlanes <= 2; nlanes++) {
 		RUN(tls_messages);
+		RUN(tls_turns);
 		RUN(tls_backpressure);
 		RUN(not_tls);
 	}
