@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The syslog daemons that `run` compares with: each receives by its fastest plain input and writes to /dev/null."""
 
+import functools
 import os
 import shutil
 import socket
@@ -32,6 +33,7 @@ log {{ source(in); destination(null); flags(flow-control); }};
 """
 
 
+@functools.cache
 def programs():
     """Names and paths of those that are here."""
     found = {}
