@@ -8,9 +8,6 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-/* What a record holds until it is delivered, apart from its text: metadata and headers of its block. */
-#define ENCODED_RECORD ((size_t)128)
-
 /* Batches leaving and settled */
 
 static void conn_free(struct conn *c)
@@ -36,10 +33,10 @@ static void flight_free(struct flight *f)
 /* What one peer may have on its way, so that others find credit, too. */
 size_t conn_peer_limit(const struct conn *c)
 {
-	size_t half = (size_t)input_of(c)->budget->total_bytes / 2;
+	size_t most = (size_t)input_of(c)->budget->total_bytes / 4 * 3;
 	size_t max = c->tcp->syslog->conf->max_peer_bytes;
 
-	return max && max < half ? max : half;
+	return max && max < most ? max : most;
 }
 
 static void on_settled(struct ack *a)
@@ -63,7 +60,7 @@ void conn_flight(struct conn *c, struct batch *b)
 	struct flight *f = mem_zalloc(sizeof(*f));
 
 	f->conn = c;
-	f->bytes = c->batch_bytes + b->nrecs * ENCODED_RECORD;
+	f->bytes = b->arena.bytes; /* what it takes at most: the block that it becomes is smaller */
 	c->peer->held_bytes += f->bytes;
 	f->next = c->flights;
 	f->link = &c->flights;

@@ -89,7 +89,7 @@ static const struct conf_field syslog_fields[] = {
 		 .key = "max_connections_per_peer"),
 	CONF_SIZE(struct syslog_conf, max_peer_bytes, "0", "0", "1TiB",
 		  "Memory that records of one peer may hold before its connections have to wait; 0 "
-		  "is half of what the pipeline has, which is the most.",
+		  "is three quarters of what the pipeline has, which is the most.",
 		  .key = "max_bytes_per_peer"),
 	CONF_RATE(struct syslog_conf, peer_rate, "0", "0", NULL,
 		  "Messages of one peer; as many as in a second may come at once. Senders over a "
