@@ -135,6 +135,7 @@ static void udp_without_credit(void)
 	EQ_INT(metric_value(g->flow->in) + dropped(g, "no_credit") + dropped(g, "kernel"), sent);
 	/* Credit is back: datagrams are taken again. */
 	release(g);
+	UNTIL(g, metric_value(g->flow->held) == 0);
 	clear_text(g);
 	put(g, fd, STR("<13>again"));
 	expect(g, "again {" HEAD "}\n");
