@@ -123,10 +123,21 @@ static bool leads_to(struct str path, const struct file_id *id)
 	return file_look_path(path.p, &look) && file_id_eq(&look.id, id);
 }
 
-static void rotate(struct tail *t)
+/* False: it was closed. What was written anew before it was rotated is still a log, so it is looked
+ * at first; when it goes on in a copy then, there is another tail at its path. */
+static bool rotate(struct tail *t)
 {
-	metric_add(t->fi->rotated, 1);
-	tail_set_path(t, STR_NONE);
+	struct file_input *fi = t->fi;
+	struct str path = keep(t->path);
+	bool is_there = tail_look_closely(t);
+	struct tail *at_path = is_there ? find_path(fi, path) : NULL;
+
+	if (at_path) {
+		metric_add(fi->rotated, 1);
+		tail_set_path(at_path, STR_NONE);
+	}
+	drop(&path);
+	return is_there;
 }
 
 /* ---- saved positions ---------------------------------------------------------------------- */
@@ -150,28 +161,18 @@ static bool is_renumbered(const struct pos *p, const struct file_look *look)
 }
 
 /* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
- * a restore wrote a new file in its place; or it was copied and deleted. Shorter files are taken as
- * new: two logs easily begin with the same line, and reading twice is better than never. */
-struct replaced {
-	struct file_input *fi;
-	int fd;
-	const struct file_look *look;
-	struct pos *pos;
-};
-
-static bool find_replaced(void *ctx, struct str path)
+ * a restore wrote a new file in its place. Shorter files are taken as new: two logs easily begin
+ * with the same line, and reading twice is better than never. */
+static struct pos *find_replaced(struct file_input *fi, int fd, const struct file_look *look,
+				 struct str path)
 {
-	struct replaced *r = ctx;
 	struct pos *p = NULL;
 
-	while ((p = positions_find_path(r->fi->positions, path, p))) {
-		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, r->look)) &&
-		    content_is(p, r->fd, r->look->size, p->offset, p->marker) == SAME_YES) {
-			r->pos = p;
-			return true;
-		}
-	}
-	return false;
+	while ((p = positions_find_path(fi->positions, path, p)))
+		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
+		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
+			return p;
+	return NULL;
 }
 
 /* The position to read a file from that has no tail. NULL: not now. */
@@ -180,7 +181,6 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 {
 	struct positions *ps = fi->positions;
 	struct pos *p = positions_find(ps, &look->id);
-	struct replaced replaced;
 	enum start_at at;
 	struct str origin;
 
@@ -202,10 +202,8 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 		positions_restart(ps, p);
 		return p;
 	}
-	replaced = (struct replaced){ fi, fd, look, NULL };
-	if (find_replaced(&replaced, path) ||
-	    copies_each_original(path, find_replaced, &replaced)) {
-		p = replaced.pos;
+	p = find_replaced(fi, fd, look, path);
+	if (p) {
 		positions_move(ps, p, &look->id);
 		return p;
 	}
@@ -421,8 +419,9 @@ static void check_tails(struct file_input *fi)
 		next = t->next;
 		if (t->fd < 0)
 			continue;
-		if (t->path.p && t->seen_round != fi->round && !leads_to(t->path, &t->id))
-			rotate(t);
+		if (t->path.p && t->seen_round != fi->round && !leads_to(t->path, &t->id) &&
+		    !rotate(t))
+			continue;
 		if (t->is_ready || !tail_look(t))
 			continue;
 		if (t->size <= t->offset + t->partial)

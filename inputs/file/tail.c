@@ -104,6 +104,19 @@ void tail_count_behind(struct tail *t)
 	t->is_nameless = is_nameless;
 }
 
+/* What somebody writes over a file that was rotated away is no log: the next copy, or shred(1). */
+static void skip_foreign(struct tail *t)
+{
+	struct file_look look;
+	uint64_t marker;
+
+	if (!file_look(t->fd, &look) || !look.size || !marker_read(t->fd, look.size, &marker))
+		return;
+	positions_skip(t->fi->positions, t->pos, look.size, marker);
+	t->offset = t->size = look.size;
+	t->marker = marker;
+}
+
 void tail_restart(struct tail *t)
 {
 	uint64_t lost = t->size > t->offset ? t->size - t->offset : 0;
@@ -119,6 +132,8 @@ void tail_restart(struct tail *t)
 	t->offset = t->partial = t->size = t->marker = 0;
 	t->generation++;
 	t->must_flush = t->is_replaying = false;
+	if (t->is_rotated)
+		skip_foreign(t);
 	tail_count_behind(t);
 }
 

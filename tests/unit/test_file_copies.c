@@ -170,25 +170,6 @@ static void copied_while_down(void)
 	}
 }
 
-static void copied_and_deleted_while_down(void)
-{
-	struct rig *g = rig_new("a.log*");
-
-	append_numbered(g, "a.log", "n", 0, 300);
-	rig_start(g);
-	UNTIL(g, g->ngot == 300);
-	rig_stop(g);
-	rig_forget(g);
-	append_numbered(g, "a.log", "n", 300, 50);
-	copy(g, "a.log", "a.log.1", 0);
-	OK(unlink(rig_path(g, "a.log")) == 0);
-	append_numbered(g, "a.log", "n", 350, 50);
-	rig_start(g);
-	expect_numbered(g, "n", 300, 100);
-	check_names(g, "a.log");
-	rig_end(g);
-}
-
 /* A copy that somebody keeps: never read, also not after the original was emptied or is gone. When it
  * is written to it is a log of its own, from there on. */
 static void backup(void)
@@ -276,7 +257,6 @@ int main(void)
 	RUN(unread_at_truncation);
 	RUN(copies_that_match);
 	RUN(copied_while_down);
-	RUN(copied_and_deleted_while_down);
 	RUN(backup);
 	RUN(only_begins_alike);
 	return test_end();
