@@ -131,6 +131,8 @@ static void on_rescan(void *ctx, bool is_lost)
 	struct file_input *fi = ctx;
 	int64_t at_ns = fi->scanned_at_ns + RESCAN_GAP_NS;
 
+	fi->must_walk = true;
+
 	if (is_lost) {
 		input_count_error(fi->in, "events_lost");
 		log_info("inotify dropped events, looking at every file",
@@ -160,7 +162,7 @@ static void on_poll(struct timer *timer)
 	struct file_input *fi = container_of(timer, struct file_input, poll_timer);
 	struct tail *next;
 
-	if (watch_polled_changed(fi->watch))
+	if (watch_names_changed(fi->watch, true))
 		find_scan(fi);
 	for (struct tail *t = fi->tails; t; t = next) {
 		next = t->next;
@@ -175,7 +177,7 @@ static void on_scan(struct timer *timer)
 {
 	struct file_input *fi = container_of(timer, struct file_input, scan_timer);
 
-	find_scan(fi);
+	find_scan_if_needed(fi);
 	if (!fi->scan_timer.slot)
 		loop_timer_in(fi->in->loop, timer, fi->conf->scan_interval_ns, on_scan);
 	if (watch_has_polled(fi->watch) && !fi->poll_timer.slot)
@@ -248,7 +250,9 @@ static const struct conf_field file_fields[] = {
 		  "How often files are looked at where inotify does not see changes.",
 		  .key = "poll_interval", .flags = CONF_ADVANCED),
 	CONF_TIME(struct file_conf, scan_interval_ns, "10s", "100ms", "1h",
-		  "How often the patterns are evaluated again, in case an event was missed.",
+		  "How often files are looked for, in case an event was missed. Where the "
+		  "directories show "
+		  "that no name has changed, all of it is done only every sixth time.",
 		  .key = "scan_interval", .flags = CONF_ADVANCED),
 	CONF_INT(struct file_conf, max_open_files, "4096", "1", "1000000",
 		 "Files open at the same time; more wait until others are gone.",

@@ -97,8 +97,10 @@ struct file_input {
 	uint16_t full_length_key;
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool has_told_limit;
-	bool has_left; /* files that had to be closed before their end */
-	char *probe;   /* PROBE_BYTES to look for line ends in */
+	bool must_walk;       /* the next scan may not be a short one */
+	unsigned short_scans; /* since the last whole one */
+	bool has_left;        /* files that had to be closed before their end */
+	char *probe;          /* PROBE_BYTES to look for line ends in */
 	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
 		*truncated, *deleted, *copied, *too_old, *postponed, *position_errors, *cut,
 		*partial;
@@ -255,6 +257,8 @@ void links_fini(struct file_input *fi);
 /* What was rotated away while nobody looked is found by identity; then a first scan. */
 void find_start(struct file_input *fi);
 void find_scan(struct file_input *fi);
+/* The same when something can have changed; else no more than is needed to know that. */
+void find_scan_if_needed(struct file_input *fi);
 /* A name came, went, or means another file: noted, and looked at when all were told, because what
  * the first means can depend on the last. */
 void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie);

@@ -13,6 +13,7 @@
 #include "lib/mem.h"
 #include "lib/os.h"
 
+#define WHOLE_SCAN_EVERY 6
 #define BLIND_AFTER_NS (2 * NS_PER_S) /* a change this old should have been told by inotify */
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -322,6 +323,7 @@ static void discover(struct file_input *fi, struct str path)
 	}
 	p = is_full(fi) ? NULL : position_of(fi, fd, &look, path, &hops);
 	if (!p) {
+		fi->must_walk = true;
 		os->close(fd);
 		return;
 	}
@@ -458,6 +460,8 @@ void find_scan(struct file_input *fi)
 	watch_drain(fi->watch);
 	fi->round++;
 	fi->looks++;
+	fi->must_walk = false;
+	fi->short_scans = 0;
 	watch_begin(fi->watch);
 	for (size_t i = 0; i < fi->nglobs; i++)
 		if (walk_glob(&fi->globs[i], &walk_ops, fi) >= WALK_DIRS_MAX)
@@ -481,6 +485,24 @@ static bool was_wanted(const struct file_input *fi, struct str path)
 	struct str origin = origin_of(fi, path, &hops);
 
 	return hops && is_wanted(fi, origin);
+}
+
+/* Directories change their times when a name comes or goes: with none changed, the patterns have the
+ * same answer. Where inotify surely tells of every write, files need not be looked at either. A whole
+ * scan now and then finds what neither can show, such as a file that is mounted over another. */
+void find_scan_if_needed(struct file_input *fi)
+{
+	watch_drain(fi->watch);
+	if (fi->must_walk || fi->nrefusals || fi->has_told_limit || fi->has_left ||
+	    ++fi->short_scans == WHOLE_SCAN_EVERY || watch_names_changed(fi->watch, false)) {
+		find_scan(fi);
+		return;
+	}
+	if (!watch_is_sure(fi->watch))
+		check_tails(fi);
+	count_dirs(fi);
+	note_found(fi);
+	fi->scanned_at_ns = clock_mono_ns();
 }
 
 static void look_at_name(struct file_input *fi, struct str path)

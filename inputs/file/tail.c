@@ -444,6 +444,7 @@ static void detach(struct tail *t)
 	if (t->fd < 0)
 		return;
 	copies_let_go(t);
+	t->fi->must_walk |= t->path.p != NULL; /* whatever it is called by is not read now */
 	leave_queue(t);
 	loop_timer_del(t->fi->in->loop, &t->timer);
 	map_del(&t->fi->by_id, &t->by_id);

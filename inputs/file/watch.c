@@ -20,12 +20,20 @@
 
 #define EVENT_BYTES 32768
 #define READS_PER_ROUND 4
+#define STAMP_GRAIN_NS (2 * NS_PER_S)
 #define MISSES_MAX 2 /* then a directory is polled */
 
 /* Not in every linux/magic.h. */
 #define GFS2_MAGIC 0x01161970
 #define LUSTRE_MAGIC 0x0bd00bd0
 #define VBOXSF_MAGIC 0x786f4256
+
+/* What changes when a name comes or goes. */
+struct stamp {
+	uint64_t dev, ino;
+	int64_t mtime_ns, ctime_ns;
+	bool is_old; /* changes after it would show: the clock of file systems is coarse */
+};
 
 /* One directory under one path. */
 struct dir {
@@ -37,8 +45,9 @@ struct dir {
 	unsigned round; /* of watch_begin() that named it */
 	unsigned misses;
 	bool is_polled;
-	bool is_limited;  /* polled for want of watches, which may come */
-	int64_t mtime_ns; /* of a polled one */
+	bool is_limited;    /* polled for want of watches, which may come */
+	struct stamp stamp; /* before it was read last */
+	bool is_sure;       /* a file system where inotify is known to tell everything */
 };
 
 struct source_fd {
@@ -66,12 +75,14 @@ struct watch {
 
 /* ---- directories -------------------------------------------------------------------------- */
 
-static bool fs_is_blind(const char *path)
+enum fs { FS_UNKNOWN, FS_BLIND, FS_SURE };
+
+static enum fs fs_of(const char *path)
 {
 	struct statfs s;
 
 	if (statfs(path, &s) != 0)
-		return false;
+		return FS_UNKNOWN;
 	switch ((uint32_t)s.f_type) {
 	case NFS_SUPER_MAGIC:
 	case SMB_SUPER_MAGIC:
@@ -86,10 +97,37 @@ static bool fs_is_blind(const char *path)
 	case OCFS2_SUPER_MAGIC:
 	case LUSTRE_MAGIC:
 	case VBOXSF_MAGIC:
-		return true;
+		return FS_BLIND;
+	case EXT4_SUPER_MAGIC:
+	case XFS_SUPER_MAGIC:
+	case BTRFS_SUPER_MAGIC:
+	case TMPFS_MAGIC:
+		return FS_SURE;
 	default:
-		return false;
+		return FS_UNKNOWN;
 	}
+}
+
+static struct stamp stamp_of(const char *path)
+{
+	struct stamp s = { .dev = 0 };
+	int64_t now_ns = clock_wall_ns();
+	struct stat st;
+
+	if (OS_RETRY(os->stat(path, &st)) != 0)
+		return s;
+	s.dev = st.st_dev;
+	s.ino = st.st_ino;
+	s.mtime_ns = st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec;
+	s.ctime_ns = st.st_ctim.tv_sec * NS_PER_S + st.st_ctim.tv_nsec;
+	s.is_old = now_ns - s.mtime_ns > STAMP_GRAIN_NS && now_ns - s.ctime_ns > STAMP_GRAIN_NS;
+	return s;
+}
+
+static bool stamp_eq(const struct stamp *a, const struct stamp *b)
+{
+	return a->dev == b->dev && a->ino == b->ino && a->mtime_ns == b->mtime_ns &&
+	       a->ctime_ns == b->ctime_ns;
 }
 
 static struct dir *find_dir(const struct watch *w, struct str path)
@@ -185,6 +223,7 @@ static void add_wd(struct watch *w, struct dir *d, struct source_fd *fd, struct 
 static void add_watches(struct watch *w, struct dir *d)
 {
 	bool was_limited = d->is_limited;
+	enum fs fs;
 
 	d->is_limited = false;
 	if (w->mode == WATCH_POLL || w->names.fd < 0) {
@@ -202,7 +241,9 @@ static void add_watches(struct watch *w, struct dir *d)
 		w->polled--;
 		log_info("no longer polling a directory", KV("path", d->path));
 	}
-	if (w->mode == WATCH_AUTO && !d->is_polled && fs_is_blind(d->path.p))
+	fs = fs_of(d->path.p);
+	d->is_sure = fs == FS_SURE;
+	if (w->mode == WATCH_AUTO && !d->is_polled && fs == FS_BLIND)
 		start_polling(w, d, "inotify does not see changes on this file system");
 }
 
@@ -234,6 +275,8 @@ void watch_dir(struct watch *w, struct str path, unsigned what)
 		w->ndirs++;
 		map_add(&w->by_path, &d->by_path, str_hash(path, 0));
 	}
+	if (d->round != w->round)
+		d->stamp = stamp_of(d->path.p);
 	d->what = d->round == w->round ? d->what | what : what;
 	d->round = w->round;
 	add_watches(w, d);
@@ -458,23 +501,26 @@ bool watch_is_polled(const struct watch *w, struct str file_path)
 	return d && d->is_polled;
 }
 
-bool watch_polled_changed(struct watch *w)
+bool watch_names_changed(struct watch *w, bool only_polled)
 {
-	bool is_changed = false;
-	struct stat st;
+	for (const struct dir *d = w->dirs; d && (!only_polled || w->polled); d = d->next) {
+		struct stamp now;
 
-	for (struct dir *d = w->dirs; d && w->polled; d = d->next) {
-		int64_t mtime_ns;
-
-		if (!d->is_polled)
+		if (only_polled && !d->is_polled)
 			continue;
-		mtime_ns = os->stat(d->path.p, &st) == 0
-				   ? st.st_mtim.tv_sec * NS_PER_S + st.st_mtim.tv_nsec
-				   : 0;
-		is_changed |= mtime_ns != d->mtime_ns;
-		d->mtime_ns = mtime_ns;
+		now = stamp_of(d->path.p);
+		if (!stamp_eq(&d->stamp, &now) || (!only_polled && !d->stamp.is_old))
+			return true;
 	}
-	return is_changed;
+	return false;
+}
+
+bool watch_is_sure(const struct watch *w)
+{
+	for (const struct dir *d = w->dirs; d; d = d->next)
+		if (d->what & WALK_FILES && (d->is_polled || !d->is_sure || d->misses))
+			return false;
+	return true;
 }
 
 bool watch_missed(struct watch *w, struct str file_path)

@@ -62,8 +62,11 @@ void watch_count(const struct watch *w, size_t *ret_all, size_t *ret_polled);
 bool watch_has_polled(const struct watch *w);
 /* The directory of this file must be polled. */
 bool watch_is_polled(const struct watch *w, struct str file_path);
-/* Polled directories whose names have changed since this was asked last. */
-bool watch_polled_changed(struct watch *w);
+/* Has a name come or gone, in some directory or in a polled one, since the last pass? Asks the
+ * directories, not inotify; not sure means yes. */
+bool watch_names_changed(struct watch *w, bool only_polled);
+/* On every file system with files in it, inotify tells of each write. */
+bool watch_is_sure(const struct watch *w);
 /* A file has changed and inotify did not say so. After a few times its directory is polled. Returns
  * true when that was decided now. */
 bool watch_missed(struct watch *w, struct str file_path);

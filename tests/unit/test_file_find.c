@@ -266,6 +266,76 @@ static void never_our_own_state(void)
 	rig_end(g);
 }
 
+/* Directories whose times are long past, and still change. */
+static int old_stat(const char *path, struct stat *st)
+{
+	int r = os_kernel.stat(path, st);
+
+	st->st_mtim.tv_sec -= 1000;
+	st->st_ctim.tv_sec -= 1000;
+	return r;
+}
+
+/* A scan that finds no directory changed is a short one; whatever could matter makes it whole. */
+static void short_scans(void)
+{
+	struct rig *g = find_rig("{d,e}/*.log");
+	struct os_ops ops = os_kernel;
+	struct file_input *fi;
+
+	make(g, "d");
+	make(g, "e");
+	append(g, "d/a.log", "one\n");
+	ops.stat = old_stat;
+	os = &ops;
+	rig_start(g);
+	EXPECT(g, "one\n");
+	fi = rig_input(g);
+	ROW("nothing changed: five short ones, then a whole one");
+	find_scan(fi);
+	for (uint64_t i = 1, before = fi->round; i <= 12; i++) {
+		find_scan_if_needed(fi);
+		EQ_INT(fi->round - before, i / 6);
+	}
+	ROW("each of these: whole");
+	for (int i = 0; i < 5; i++) {
+		uint64_t before = fi->round;
+
+		find_scan_if_needed(fi);
+		EQ_INT(fi->round, before);
+		switch (i) {
+		case 0:
+			append(g, "d/b.log", "");
+			break;
+		case 1:
+			OK(unlink(rig_path(g, "d/b.log")) == 0);
+			break;
+		case 2:
+			move(g, "d", "x");
+			make(g, "d");
+			break;
+		case 3:
+			make(g, "e/sub"); /* may lead to more */
+			break;
+		case 4:
+			open_refuse(fi, STR("x"), 0, "open", "again");
+			break;
+		}
+		fi->must_walk = false;
+		find_scan_if_needed(fi);
+		EQ_INT(fi->round, before + 1);
+	}
+	ROW("a directory that changed a moment ago can change again without its time doing so");
+	find_scan_if_needed(fi);
+	os = &os_kernel;
+	find_scan(fi);
+	for (uint64_t i = 1, before = fi->round; i <= 3; i++) {
+		find_scan_if_needed(fi);
+		EQ_INT(fi->round - before, i);
+	}
+	rig_end(g);
+}
+
 /* ---- where inotify does not see ----------------------------------------------------------- */
 
 /* Written to by a name in a directory that nobody watches. */
@@ -496,6 +566,7 @@ int main(void)
 	RUN(directories_that_come_later);
 	RUN(moves_between_directories);
 	RUN(excluded);
+	RUN(short_scans);
 	RUN(never_our_own_state);
 	RUN(hard_link_elsewhere);
 	RUN(limits);

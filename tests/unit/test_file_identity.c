@@ -30,6 +30,7 @@ static void restart(struct rig *g)
 static void inode_used_again(void)
 {
 	struct rig *g = rig_new("a.log");
+	char tag[16];
 	int reused = 0;
 
 	append_numbered(g, "a.log", "n", 0, 500);
@@ -42,7 +43,8 @@ static void inode_used_again(void)
 		rig_forget(g);
 		OK(unlink(rig_path(g, "a.log")) == 0);
 		append_numbered(g, "a.log", "n", 0, 300);
-		append_numbered(g, "a.log", round % 2 ? "m" : "n", 300, 200 + round);
+		snprintf(tag, sizeof(tag), "m%d", round); /* what was there before never is again */
+		append_numbered(g, "a.log", tag, 300, 200 + round);
 		reused += ino_of(g, "a.log") == before;
 		rig_start(g);
 		UNTIL(g, g->ngot >= 500 + (size_t)round);
