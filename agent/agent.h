@@ -12,6 +12,8 @@ struct plan_input {
 	const char *name;
 	const struct input_ops *ops;
 	const void *conf;
+	const struct conf_stages
+		*stages; /* of its own options, in front of the pipeline's; or NULL */
 };
 
 struct plan_output {

@@ -90,10 +90,16 @@ static void build_sinks(struct agent *a, struct pipe_run *pipe)
 static int build_chains(struct agent *a, size_t index, struct err *err)
 {
 	struct pipe_run *pipe = &a->pipes[index];
+	size_t nfrom = pipe->plan->nfrom;
 
+	pipe->front = mem_array(nfrom, sizeof(*pipe->front));
+	for (size_t i = 0; i < nfrom; i++)
+		pipe->front[i] = a->plan->inputs[pipe->plan->from[i]].stages;
 	for (uint32_t lane = 0; lane < a->nlanes; lane++) {
 		struct chain_conf conf = { .pipeline = pipe->plan->name,
 					   .stages = pipe->plan->stages,
+					   .front = pipe->front,
+					   .nfront = nfrom,
 					   .sinks = pipe->sinks,
 					   .nsinks = pipe->plan->nto,
 					   .budget = &pipe->budget,
@@ -160,12 +166,15 @@ static int build_pipelines(struct agent *a, struct err *err)
 	return 0;
 }
 
-static struct pipe_run *pipe_of(struct agent *a, size_t input)
+/* ret_entry: of the input's records in the pipeline's chains. */
+static struct pipe_run *pipe_of(struct agent *a, size_t input, uint32_t *ret_entry)
 {
 	for (size_t i = 0; i < a->plan->npipelines; i++)
 		for (size_t k = 0; k < a->plan->pipelines[i].nfrom; k++)
-			if (a->plan->pipelines[i].from[k] == input)
+			if (a->plan->pipelines[i].from[k] == input) {
+				*ret_entry = (uint32_t)k + 1;
 				return &a->pipes[i];
+			}
 	return NULL;
 }
 
@@ -176,8 +185,8 @@ static int build_inputs(struct agent *a, struct err *err)
 	a->inputs = mem_array(plan->ninputs, sizeof(*a->inputs));
 	for (size_t i = 0; i < plan->ninputs; i++) {
 		const struct plan_input *p = &plan->inputs[i];
-		struct pipe_run *pipe = pipe_of(a, i);
 		struct input *in = &a->inputs[i];
+		struct pipe_run *pipe = pipe_of(a, i, &in->entry);
 		int rc;
 
 		a->ninputs_open++;
@@ -225,6 +234,7 @@ static void free_pipe(struct agent *a, struct pipe_run *pipe)
 		flow_free(pipe->flows[i]);
 	mem_free(pipe->flows);
 	mem_free(pipe->sinks);
+	mem_free(pipe->front);
 	budget_fini(&pipe->budget);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Names into indices: which inputs and outputs the enabled pipelines use, and the plan of it. */
 #include "agent/agent_conf_impl.h"
+#include "agent/registry.h"
 
 struct names {
 	const struct config_item *items;
@@ -153,6 +154,32 @@ static const size_t *indices(struct config *c, const struct conf_list *names,
 	return list;
 }
 
+/* The stages an input's options stand for, as if they had been written. */
+static const struct conf_stages *input_stages(struct config *c, const struct config_item *item)
+{
+	const struct input_ops *ops = item->plugin->ops;
+	struct input_stage list[INPUT_STAGES_MAX];
+	size_t n = ops->stages ? ops->stages(c->doc, item->conf, list) : 0, nplugins;
+	const struct conf_plugin *plugins = registry(&nplugins);
+	struct conf_stages *stages;
+
+	if (!n)
+		return NULL;
+	stages = conf_alloc(c->doc, sizeof(*stages));
+	stages->node = item->node;
+	stages->items = conf_alloc(c->doc, n * sizeof(*stages->items));
+	for (; stages->n < n; stages->n++) {
+		struct conf_stage *s = &stages->items[stages->n];
+
+		s->plugin = conf_plugin_find(plugins, nplugins, CONF_STAGE,
+					     str_c(list[stages->n].name));
+		s->node = item->node;
+		s->conf = (void *)(uintptr_t)list[stages->n].conf;
+		CHECK(s->plugin);
+	}
+	return stages;
+}
+
 static void plan_items(struct config *c)
 {
 	struct plan_input *inputs = conf_alloc(c->doc, c->ninputs * sizeof(*inputs));
@@ -164,8 +191,8 @@ static void plan_items(struct config *c)
 		if (!item->is_used)
 			continue;
 		item->plan_index = c->plan.ninputs++;
-		inputs[item->plan_index] =
-			(struct plan_input){ item->name, item->plugin->ops, item->conf };
+		inputs[item->plan_index] = (struct plan_input){ item->name, item->plugin->ops,
+								item->conf, input_stages(c, item) };
 	}
 	for (size_t i = 0; i < c->noutputs; i++) {
 		struct config_item *item = &c->outputs[i];

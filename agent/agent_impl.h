@@ -17,6 +17,7 @@ struct pipe_run {
 	struct budget budget;
 	struct sink *sinks; /* one per output */
 	struct flow **flows;
+	const struct conf_stages **front; /* by input: the stages of its own options */
 	struct intake intake;
 	struct metric *budget_total, *budget_used;
 };

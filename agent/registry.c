@@ -10,7 +10,9 @@
 	X(input_syslog)
 
 #define STAGES(X)                                                                                  \
+	X(stage_cri)                                                                               \
 	X(stage_decolorize)                                                                        \
+	X(stage_docker)                                                                            \
 	X(stage_drop)                                                                              \
 	X(stage_eventlogmessage)                                                                   \
 	X(stage_json)                                                                              \
@@ -20,6 +22,7 @@
 	X(stage_labels)                                                                            \
 	X(stage_logfmt)                                                                            \
 	X(stage_match)                                                                             \
+	X(stage_multiline)                                                                         \
 	X(stage_output)                                                                            \
 	X(stage_pack)                                                                              \
 	X(stage_redact)                                                                            \

@@ -110,6 +110,8 @@ void input_port_free(struct input_port *p)
 
 /* Sources */
 
+static _Atomic uint64_t nseries;
+
 static size_t put_label(struct label *labels, size_t n, struct str name, struct str value)
 {
 	size_t i;
@@ -157,6 +159,8 @@ void source_init(struct source *s, struct input *in, uint64_t key,
 	}
 	*s = (struct source){ .magic = SOURCE_MAGIC,
 			      .input = in,
+			      .entry = in->entry,
+			      .series = atomic_fetch_add(&nseries, 1),
 			      .lane = in->nlanes ? (uint32_t)(key % in->nlanes) : 0,
 			      .labels = copy,
 			      .nlabels = (uint32_t)n };

@@ -27,12 +27,23 @@
 struct input;
 struct intake;
 
+/* A stage by its name, with the option struct it is to have. */
+struct input_stage {
+	const char *name;
+	const void *conf;
+};
+#define INPUT_STAGES_MAX 4
+
 struct input_ops {
 	const char *name; /* the configuration's `type` */
 	const char *summary;
 	const char *doc; /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
 	size_t state_size; /* zeroed */
+	/* Stages that its options stand for (joining lines), which its records go through in front of
+	 * their pipeline's. Writes at most INPUT_STAGES_MAX and returns how many; their option structs
+	 * live as long as doc. May be NULL. */
+	size_t (*stages)(struct conf_doc *doc, const void *conf, struct input_stage *ret);
 	/* Binds sockets, opens directories, reads saved positions. Nothing is read yet. */
 	int (*open)(struct input *in, struct err *err);
 	void (*start)(struct input *in);  /* begin to read; cannot fail */
@@ -58,6 +69,7 @@ struct input {
 	size_t batch_bytes; /* largest text a batch may have: a quarter of the pipeline's data
 				  * share, at most ARENA_CHUNK_BYTES; cap of one message */
 	uint32_t nlanes;
+	uint32_t entry;                          /* of its records in the pipeline: source.entry */
 	struct metric *records, *bytes, *paused; /* input_submit() counts records and bytes */
 };
 #define INPUT_MAGIC 0x1f907eu

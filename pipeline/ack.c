@@ -58,7 +58,10 @@ void ack_abandon(struct ack *a)
 void ack_carry(struct ack *a, struct ack *held)
 {
 	struct ack_link *link = mem_alloc(sizeof(*link));
+	size_t bytes = held->bytes + ACK_COST + held->carried_bytes;
 
+	if (a->carried_bytes < bytes)
+		a->carried_bytes = bytes;
 	link->ack = held;
 	link->next = a->links;
 	a->links = link;
@@ -77,6 +80,16 @@ bool ack_replays(const struct ack *a)
 static void free_internal(struct ack *a)
 {
 	mem_free(a);
+}
+
+void ack_stamped(struct ack *a, const struct uniq *before, const struct uniq *after)
+{
+	for (const struct ack_link *l = a->links; l; l = l->next) {
+		if (uniq_is_same(&l->ack->uniq_after, before))
+			l->ack->uniq_after = *after;
+		if (l->ack->settled == free_internal)
+			ack_stamped(l->ack, before, after);
+	}
 }
 
 struct ack *ack_new_internal(void)

@@ -15,6 +15,8 @@
 struct ack;
 struct source;
 
+#define ACK_COST ((size_t)16 << 10) /* what the smallest counts as in carried_bytes */
+
 struct ack_link {
 	struct ack *ack;
 	struct ack_link *next;
@@ -36,6 +38,7 @@ struct ack {
 	struct ack_link *links; /* acks that settle with this one: held and joined records */
 	struct ack *next_in_line;
 	size_t bytes;           /* of the source, for the line's accounting */
+	size_t carried_bytes;   /* of the source, that wait for this one: what a kill repeats */
 	struct uniq uniq_after; /* the source's state behind this batch; set by the lane */
 };
 
@@ -46,8 +49,12 @@ void ack_put(struct ack *a); /* NULL is fine */
 /* As ack_put() for records that will not be delivered by this process: the ack never settles; its
  * owner frees it when it closes. */
 void ack_abandon(struct ack *a);
-/* `held` (a reference is given away) settles not before `a`. Only the lane that owns a's batch. */
+/* `held` (a reference is given away) settles not before `a`. Only the lane of their source, while
+ * it holds a reference of a; held is older than a. */
 void ack_carry(struct ack *a, struct ack *held);
+/* The batch of an internal ack was stamped: those it carries, when they were the newest of their
+ * source (their state is `before`), are now followed by `after`. */
+void ack_stamped(struct ack *a, const struct uniq *before, const struct uniq *after);
 /* Whether what this ack stands for comes again; an internal one answers for what it carries. */
 bool ack_replays(const struct ack *a);
 /* An ack for a batch that a stage emits by itself: frees itself, settles what it carries. */

@@ -22,7 +22,10 @@ struct input;
 struct source {
 	unsigned magic;
 	struct input *input;
-	uint32_t lane; /* index; fixed for life */
+	uint32_t lane;   /* index; fixed for life */
+	uint32_t entry;  /* of the chain: the stages of its input in front, or 0 */
+	uint64_t series; /* the same for sources of which one goes on where another ended (a rotated
+			  * file and the next of its name): what is held joins across them */
 	uint32_t nlabels;
 	const struct label *labels; /* base labels, sorted by name; the input owns them */
 	struct uniq uniq;           /* touched by the lane only; the input sets it before the first

@@ -115,9 +115,18 @@ void budget_forget(struct budget *b, struct budget_waiter *w)
 	pthread_mutex_unlock(&b->lock);
 }
 
-bool budget_is_short(const struct budget *b)
+void budget_hold(struct budget *b, int64_t bytes)
 {
-	/* The same mark as for waiters: if stages kept more, nobody would be resumed, and without
-	 * new batches nothing would make the stages let go. */
-	return !has_room(b);
+	atomic_fetch_add_explicit(&b->held_bytes, bytes, memory_order_relaxed);
+	if (bytes > 0)
+		budget_force(b, (size_t)bytes);
+	else if (bytes < 0)
+		budget_give(b, (size_t)-bytes);
+}
+
+bool budget_holds_much(const struct budget *b)
+{
+	struct budget *budget = (struct budget *)(uintptr_t)b;
+
+	return atomic_load_explicit(&budget->held_bytes, memory_order_relaxed) > b->total_bytes / 4;
 }

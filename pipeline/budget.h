@@ -24,6 +24,7 @@ struct budget {
 	_Atomic int64_t free_bytes;
 	int64_t total_bytes;
 	_Atomic int64_t mark_bytes; /* free credit at which waiters are resumed */
+	_Atomic int64_t held_bytes; /* taken for what stages hold: comes back only from them */
 	_Atomic bool has_waiters;
 	pthread_mutex_t lock; /* of the list; never taken when there is credit */
 	struct budget_waiter *waiters;
@@ -41,7 +42,11 @@ void budget_give(struct budget *b, size_t n);
 void budget_wait(struct budget *b, struct budget_waiter *w, size_t n);
 /* w is not resumed after this returns, unless its mail is already under way (same loop). */
 void budget_forget(struct budget *b, struct budget_waiter *w);
-/* Less than what resumes waiters is left: stages flush what they hold. */
-bool budget_is_short(const struct budget *b);
+/* Bytes taken for what a stage holds (negative: given back). */
+void budget_hold(struct budget *b, int64_t bytes);
+/* Stages hold more than a quarter: they must let go, or it could happen that nothing else is left
+ * that would ever give credit back. (A dead output is no reason: what it has in memory comes back
+ * when it lives.) */
+bool budget_holds_much(const struct budget *b);
 
 #endif

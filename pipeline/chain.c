@@ -13,12 +13,14 @@
 #include "pipeline/pattern.h"
 
 #define CHAIN_MAGIC 0xc4a17u
-#define BLOCK_CHARGE_MIN 1024 /* bounds the number of blocks by the budget */
+#define CARRIED_MAX ((size_t)64 << 20) /* what a kill repeats at most because records are joined */
+#define BLOCK_CHARGE_MIN 1024          /* bounds the number of blocks by the budget */
 
 struct chain {
 	unsigned magic;
 	struct chain_conf conf;
 	struct stage *stages;
+	struct stage **entries; /* by source.entry: the first stage; 0 = stages */
 	struct label_table *labels;
 	const struct labels *overflow; /* when even a source's own labels find no room */
 	struct pattern_scratch *scratch;
@@ -50,19 +52,10 @@ struct loop *chain_loop(struct chain *c)
 	return c->conf.loop;
 }
 
-bool chain_is_short(struct chain *c)
-{
-	return c->conf.budget && budget_is_short(c->conf.budget);
-}
-
 void chain_charge(struct chain *c, int64_t bytes)
 {
-	if (!c->conf.budget)
-		return;
-	if (bytes > 0)
-		budget_force(c->conf.budget, (size_t)bytes);
-	else
-		budget_give(c->conf.budget, (size_t)-bytes);
+	if (c->conf.budget)
+		budget_hold(c->conf.budget, bytes);
 }
 
 static void labels_to_metadata(struct batch *b, struct rec *r, const struct label *labels, size_t n)
@@ -119,7 +112,63 @@ void chain_joined(struct chain *c, uint64_t n)
 		flow_joined(c->conf.sinks[i].flow, n);
 }
 
+/* Making clean */
+
+static struct str repaired(struct batch *b, struct str s)
+{
+	char *out = arena_bytes(&b->arena, utf8_repaired_size(s));
+
+	return utf8_repair(s, out);
+}
+
+/* Patterns match bytes and rely on valid UTF-8, and Loki wants it. */
+static void clean_run(struct stage *s, struct batch *b)
+{
+	(void)s;
+	BATCH_FOR(b, r)
+	{
+		if (!utf8_is_valid(r->line)) {
+			r->line = repaired(b, r->line);
+			r->flags |= REC_BAD_UTF8;
+		}
+		for (unsigned i = 0; i < r->nattrs; i++) {
+			struct attr *a = &r->attrs[i];
+			struct str value = attr_value(a);
+
+			if (utf8_is_valid(value))
+				continue;
+			if (a->key == KEY_INLINE) { /* the name stands in front of the value */
+				struct str name = attr_name(a);
+				enum attr_kind kind = a->kind;
+
+				a->kind = ATTR_GONE;
+				rec_attr_inline(b, r, name, kind, repaired(b, value));
+			} else {
+				value = repaired(b, value);
+				a->p = value.p;
+				a->n = (uint32_t)value.n;
+			}
+			r->flags |= REC_BAD_UTF8;
+		}
+	}
+}
+
+/* Stands in every list behind the stages that take records as they came. */
+static const struct stage_ops stage_clean = { .name = "clean", .run = clean_run };
+
 /* Stage lists */
+
+static struct stage *stage_new(struct chain *c, struct stage *parent, const struct stage_ops *ops)
+{
+	struct stage *s = mem_zalloc(sizeof(*s));
+
+	s->magic = STAGE_MAGIC;
+	s->ops = ops;
+	s->state = mem_zalloc(ops->state_size);
+	s->chain = c;
+	s->parent = parent;
+	return s;
+}
 
 int stages_open(struct chain *c, struct stage *parent, const struct conf_stages *list,
 		struct stage **ret, struct err *err)
@@ -130,14 +179,9 @@ int stages_open(struct chain *c, struct stage *parent, const struct conf_stages 
 	*ret = NULL;
 	for (size_t i = 0; list && i < list->n; i++) {
 		const struct stage_ops *ops = list->items[i].plugin->ops;
-		struct stage *s = mem_zalloc(sizeof(*s));
+		struct stage *s = stage_new(c, parent, ops);
 
-		s->magic = STAGE_MAGIC;
-		s->ops = ops;
 		s->conf = list->items[i].conf;
-		s->state = mem_zalloc(ops->state_size);
-		s->chain = c;
-		s->parent = parent;
 		*at = s;
 		at = &s->next;
 		rc = ops->open ? ops->open(s, err) : 0;
@@ -179,6 +223,52 @@ void stages_flush(struct stage *list, struct source *source)
 			list->ops->flush(list, source);
 }
 
+/* Behind the leading stages that take records raw. */
+static void insert_clean(struct chain *c, struct stage **list)
+{
+	struct stage *clean = stage_new(c, NULL, &stage_clean);
+
+	while (*list && (*list)->ops->takes_raw)
+		list = &(*list)->next;
+	clean->next = *list;
+	*list = clean;
+}
+
+/* The stages of an input, then those of the pipeline. */
+static int open_front(struct chain *c, size_t entry, struct err *err)
+{
+	struct stage **at = &c->entries[entry];
+	int rc = stages_open(c, NULL, c->conf.front[entry - 1], at, err);
+	bool is_clean = false;
+
+	for (struct stage *s = *at; s; s = s->next)
+		is_clean |= !s->ops->takes_raw;
+	if (rc == 0 && is_clean)
+		insert_clean(c, at);
+	while (*at)
+		at = &(*at)->next;
+	/* Made clean once is enough. */
+	*at = is_clean && c->stages->ops == &stage_clean ? c->stages->next : c->stages;
+	return rc;
+}
+
+static bool is_main(const struct chain *c, const struct stage *s)
+{
+	return !s || s == c->stages || (c->stages->ops == &stage_clean && s == c->stages->next);
+}
+
+static void close_front(struct chain *c, size_t entry)
+{
+	struct stage **at = &c->entries[entry];
+
+	if (!c->stages)
+		return;
+	while (!is_main(c, *at))
+		at = &(*at)->next;
+	*at = NULL;
+	stages_close(c->entries[entry]);
+}
+
 /* Opening and closing */
 
 int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *err)
@@ -195,7 +285,12 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 	c->scratch = pattern_scratch_new();
 	c->streams = metric_get(METRIC_STREAMS, "pipeline", conf->pipeline, NULL);
 	c->label_overflow = metric_get(METRIC_LABEL_OVERFLOW, "pipeline", conf->pipeline, NULL);
+	c->entries = mem_array(conf->nfront + 1, sizeof(*c->entries));
 	rc = stages_open(c, NULL, conf->stages, &c->stages, err);
+	insert_clean(c, &c->stages);
+	c->entries[0] = c->stages;
+	for (size_t i = 1; rc == 0 && i <= conf->nfront; i++)
+		rc = open_front(c, i, err);
 	if (rc < 0) {
 		chain_close(c);
 		return rc;
@@ -209,7 +304,10 @@ void chain_close(struct chain *c)
 	if (!c)
 		return;
 	CHECK_OBJ(c, CHAIN_MAGIC);
+	for (size_t i = 1; i <= c->conf.nfront; i++)
+		close_front(c, i);
 	stages_close(c->stages);
+	mem_free(c->entries);
 	label_table_free(c->labels);
 	pattern_scratch_free(c->scratch);
 	arena_fini(&c->encode_arena);
@@ -217,44 +315,6 @@ void chain_close(struct chain *c)
 }
 
 /* The way of a batch */
-
-static struct str repaired(struct batch *b, struct str s)
-{
-	char *out = arena_bytes(&b->arena, utf8_repaired_size(s));
-
-	return utf8_repair(s, out);
-}
-
-/* Before any stage: patterns match bytes and rely on valid UTF-8, and Loki wants it. */
-static void make_clean(struct batch *b)
-{
-	BATCH_FOR(b, r)
-	{
-		if (!utf8_is_valid(r->line)) {
-			r->line = repaired(b, r->line);
-			r->flags |= REC_BAD_UTF8;
-		}
-		for (unsigned i = 0; i < r->nattrs; i++) {
-			struct attr *a = &r->attrs[i];
-			struct str value = attr_value(a);
-
-			if (utf8_is_valid(value))
-				continue;
-			if (a->key == KEY_INLINE) { /* the name stands in front of the value */
-				struct str name = attr_name(a);
-				enum attr_kind kind = a->kind;
-
-				a->kind = ATTR_GONE;
-				rec_attr_inline(b, r, name, kind, repaired(b, value));
-			} else {
-				value = repaired(b, value);
-				a->p = value.p;
-				a->n = (uint32_t)value.n;
-			}
-			r->flags |= REC_BAD_UTF8;
-		}
-	}
-}
 
 /* Closes the gaps that dropped and held records left; counts the dropped ones. */
 static void compact(struct chain *c, struct batch *b)
@@ -315,12 +375,16 @@ static void give_to_sink(struct chain *c, struct sink *sink, struct batch *b)
 	sink->submit(sink->ctx, c->conf.lane, block);
 }
 
-static void finish(struct chain *c, struct batch *b)
+static void finish(struct chain *c, struct batch *b, bool is_emitted)
 {
+	struct uniq before = b->source->uniq;
+
 	compact(c, b);
 	stamp(b);
 	if (b->ack)
 		b->ack->uniq_after = b->source->uniq;
+	if (is_emitted)
+		ack_stamped(b->ack, &before, &b->source->uniq);
 	if (b->nrecs) {
 		for (size_t i = 0; i < c->conf.nsinks; i++)
 			give_to_sink(c, &c->conf.sinks[i], b);
@@ -356,24 +420,42 @@ static void overflow(struct chain *c, struct batch *b)
 	}
 }
 
+static void flush(struct chain *c, struct source *source)
+{
+	for (size_t i = 1; i <= c->conf.nfront; i++)
+		for (struct stage *s = c->entries[i]; !is_main(c, s); s = s->next)
+			if (s->ops->flush)
+				s->ops->flush(s, source);
+	stages_flush(c->stages, source);
+}
+
 void chain_run(struct chain *c, struct batch *b)
 {
+	struct source *source = b->source;
+	size_t carried_bytes;
+
 	CHECK_OBJ(c, CHAIN_MAGIC);
 	CHECK_OBJ(b, BATCH_MAGIC);
 	c->depth++;
 	b->labels = labels_intern(c->labels, b->source->labels, b->source->nlabels);
 	if (!b->labels)
 		overflow(c, b);
-	make_clean(b);
-	stages_run(c->stages, b);
-	finish(c, b);
+	CHECK(source->entry <= c->conf.nfront);
+	stages_run(c->entries[source->entry], b);
+	carried_bytes = b->ack ? b->ack->carried_bytes : 0;
+	finish(c, b, false);
+	/* Behind the batch: what is let go now waits for nothing of it. */
+	if (c->conf.budget && budget_holds_much(c->conf.budget))
+		flush(c, NULL);
+	else if (carried_bytes > CARRIED_MAX)
+		flush(c, source);
 	leave(c);
 }
 
 void chain_flush(struct chain *c, struct source *source)
 {
 	c->depth++;
-	stages_flush(c->stages, source);
+	flush(c, source);
 	leave(c);
 }
 
@@ -396,6 +478,6 @@ void chain_emit(struct stage *s, struct batch *b)
 	c->depth++;
 	for (; s; s = s->parent)
 		stages_run(s->next, b);
-	finish(c, b);
+	finish(c, b, true);
 	leave(c);
 }

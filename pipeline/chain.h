@@ -25,6 +25,9 @@ struct sink {
 struct chain_conf {
 	const char *pipeline;
 	const struct conf_stages *stages;
+	const struct conf_stages *const
+		*front; /* of inputs, in front of `stages`; source.entry - 1 */
+	size_t nfront;
 	struct sink *sinks; /* shared by all lanes; outlive the chain */
 	size_t nsinks;
 	struct budget *budget;

@@ -35,7 +35,7 @@ enum {
 	REC_CUT = 1 << 3,           /* longer than the cap; the rest was discarded and counted */
 	REC_BAD_UTF8 = 1 << 4,      /* invalid bytes were replaced by U+FFFD */
 	REC_UNPARSED = 1 << 5,      /* the input could not parse it: the line is the raw message */
-	REC_PARTIAL = 1 << 6,       /* the source ended without a line end */
+	REC_PARTIAL = 1 << 6,       /* its end did not come in time */
 	REC_TIME_GUESSED = 1 << 7,  /* its own time could not be read: receive time */
 	REC_REDACT_FAILED = 1 << 8, /* masked whole because redaction could not finish */
 	REC_LABELS_FULL = 1 << 9,   /* labels became metadata: too many streams */

@@ -19,6 +19,8 @@ struct stage_ops {
 	const struct conf_table *conf;
 	const char *alias; /* Promtail's other spellings, separated by commas; may be NULL */
 	size_t state_size; /* zeroed, per lane */
+	bool takes_raw;    /* at the beginning of a pipeline, runs before invalid UTF-8 is repaired:
+			    * joins lines that were cut in the middle of a character */
 	/* Builds the state (compiled patterns, interned keys); may be NULL. What a user can get wrong
 	 * is the business of conf->check, so that all mistakes are reported at once with their
 	 * places; a failure here is reported at the stage. May be closed half-opened. */
@@ -27,7 +29,7 @@ struct stage_ops {
 	 * to the end. Never fails: what cannot be processed passes unchanged and is counted. */
 	void (*run)(struct stage *s, struct batch *b);
 	/* For stages that hold records: emit everything held for `source` (NULL: all sources) through
-	 * chain_emit(). Called when credit is short and at the end. */
+	 * chain_emit(). Called when too much is held and at the end. */
 	void (*flush)(struct stage *s, struct source *source);
 	void (*close)(struct stage *s);
 };
@@ -48,7 +50,6 @@ struct pattern_scratch *chain_scratch(struct chain *c); /* match data of this la
 struct label_table *chain_labels(struct chain *c);
 const char *chain_pipeline(const struct chain *c); /* name, for counters */
 struct loop *chain_loop(struct chain *c);          /* for timers */
-bool chain_is_short(struct chain *c);              /* credit is nearly used up: flush */
 
 /* Sets labels of a record. When the table is full they become metadata, flagged and counted. */
 void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
@@ -56,13 +57,9 @@ void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 /* The same record as REC_DROP, counted under the reason the user's configuration names. */
 void chain_count_drop(struct chain *c, const char *reason, uint64_t n);
 
-/* Holding records (multiline, partial lines, dedup): the stage copies the bytes it needs, marks the
- * record REC_HELD, keeps a reference of its ack (ack_get), pins its batch's and its own labels
- * (labels_pin: earlier stages may have redacted them) and charges the copy. Later it makes a batch
- * with chain_emit_batch() on the pinned base labels, adds the joined record with its labels, lets the
- * batch's ack carry the held ones (ack_carry) and calls chain_emit(): the batch goes on with the
- * stage after `s`. Then it unpins. Records that became part of another one are counted with
- * chain_joined(n - 1). */
+/* Holding records beyond their batch: see hold.h, which is the only user of these. A batch made with
+ * chain_emit_batch() on (pinned) base labels goes on with the stage after `s`; its ack carries the
+ * acks of what is in it. Records that became part of another one are counted with chain_joined(). */
 void chain_charge(struct chain *c, int64_t bytes); /* negative gives back */
 struct batch *chain_emit_batch(struct chain *c, struct source *source, const struct labels *base,
 			       size_t bytes);

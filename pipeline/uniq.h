@@ -7,7 +7,9 @@
 #ifndef PIPELINE_UNIQ_H
 #define PIPELINE_UNIQ_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #define UNIQ_SLOTS 4 /* interleaved writers with different coarse clocks */
 
@@ -19,6 +21,11 @@ struct uniq {
 	} slot[UNIQ_SLOTS];
 	uint32_t next; /* slot to replace */
 };
+
+static inline bool uniq_is_same(const struct uniq *a, const struct uniq *b)
+{
+	return a->next == b->next && memcmp(a->slot, b->slot, sizeof(a->slot)) == 0;
+}
 
 static inline int64_t uniq_next(struct uniq *u, int64_t raw_ns)
 {

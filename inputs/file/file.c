@@ -236,6 +236,14 @@ static const struct conf_field file_fields[] = {
 		struct file_conf, max_line, "256KiB", "1KiB", "16MiB",
 		"Longest line; a longer one is cut, flagged, and has its full length as metadata "
 		"`tailrace_full_length`. Never more than a quarter of the pipeline's data memory."),
+	CONF_ENUM(
+		struct file_conf, format, "raw", file_format_names,
+		"How lines are written: container runtimes wrap what a program wrote, and cut long "
+		"lines into parts, which are joined again. `max_line` and `partial_wait` hold for "
+		"the joined line. Not for extracted values: those have the stages of that name."),
+	CONF_SECTION(struct file_conf, multiline, struct multiline_conf, &multiline_table,
+		     "Joins the lines of one record before anything else, as the stage `multiline` "
+		     "does."),
 	CONF_TIME(struct file_conf, rotate_wait_ns, "5s", "10ms", "24h",
 		  "A file that was renamed or deleted is read on until nothing was written to it "
 		  "for this long.",
@@ -485,6 +493,7 @@ const struct input_ops input_file = {
 	.summary = "Reads lines from files and follows them through rotation",
 	.conf = &file_table,
 	.state_size = sizeof(struct file_input),
+	.stages = file_stages,
 	.open = file_open,
 	.start = file_start,
 	.resume = file_resume,

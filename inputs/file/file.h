@@ -10,6 +10,7 @@
  *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
  *	read.c   one batch from one file
+ *	format.c what container formats and multiline stand for
  */
 #ifndef INPUTS_FILE_FILE_H
 #define INPUTS_FILE_FILE_H
@@ -19,6 +20,7 @@
 #include "inputs/file/watch.h"
 #include "inputs/input.h"
 #include "lib/map.h"
+#include "pipeline/stages/multiline.h"
 
 #define TURN_BATCHES 64 /* submitted together */
 #define TURN_BYTES ((size_t)1 << 20)
@@ -27,6 +29,7 @@
 
 enum file_start { START_BEGINNING, START_END, START_LAST };
 enum file_follow { FOLLOW_ALL, FOLLOW_WITHIN, FOLLOW_NONE };
+enum file_format { FORMAT_RAW, FORMAT_CRI, FORMAT_DOCKER, FORMAT_AUTO };
 
 struct file_conf {
 	struct conf_list paths, exclude;
@@ -39,6 +42,8 @@ struct file_conf {
 	unsigned max_open_files, max_rotated_files;
 	size_t max_rotated_bytes;
 	struct conf_map labels;
+	unsigned format; /* enum file_format */
+	struct multiline_conf multiline;
 };
 
 struct tail;
@@ -223,6 +228,12 @@ struct read_batch {
 
 /* The next batch of a tail, at most one. Notes its range with the positions. */
 enum read_result tail_read(struct tail *t, struct read_batch *ret);
+
+/* ---- format.c ----------------------------------------------------------------------------- */
+
+extern const struct conf_enum file_format_names[];
+/* As input_ops.stages. */
+size_t file_stages(struct conf_doc *doc, const void *conf, struct input_stage *ret);
 
 /* ---- open.c ------------------------------------------------------------------------------- */
 

@@ -418,6 +418,8 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	pos->left_bytes = 0;
 	source_init(&t->source, fi->in, str_hash(pos->path, 0), &fi->conf->labels, &filename, 1);
 	t->source.uniq = pos->uniq;
+	/* The next file of the name goes on in the middle of what the last one began. */
+	t->source.series = str_hash(pos->path, (uint64_t)(uintptr_t)fi->in);
 	line_up(t);
 	map_add(&fi->by_id, &t->by_id, tail_id_hash(&t->id));
 	fi->nopen++;

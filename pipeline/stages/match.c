@@ -141,7 +141,7 @@ static void keep_selected(struct stage *s, struct batch *b)
 {
 	struct match *m = s->state;
 	struct choice choice = { 0 };
-	uint32_t n = b->nrecs, selected = 0, skipped = 0;
+	uint32_t n = b->nrecs, skipped = 0;
 	uint64_t *skip = arena_alloc(&b->arena, (n + 63) / 64 * sizeof(*skip));
 
 	memset(skip, 0, (n + 63) / 64 * sizeof(*skip));
@@ -151,15 +151,14 @@ static void keep_selected(struct stage *s, struct batch *b)
 
 		if (is_selected(s, &choice, b, r)) {
 			labels_to_extracted(b, r);
-			selected++;
 		} else {
 			r->flags |= REC_SKIP;
 			skip[i / 64] |= UINT64_C(1) << i % 64;
 			skipped++;
 		}
 	}
-	if (selected)
-		stages_run(m->stages, b);
+	stages_run(m->stages,
+		   b); /* with none selected, too: what they hold is older than the batch */
 	/* Only our own: an enclosing match has its own. Stages may have added records behind. */
 	for (uint32_t i = 0; skipped && i < n; i++)
 		if (skip[i / 64] >> i % 64 & 1)

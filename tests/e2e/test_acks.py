@@ -192,7 +192,7 @@ def test_sigterm_answers_what_can_be_answered(agent, loki, tenant):
 
 
 def joined(log, tenant, url, wait: str, **more) -> dict:
-	return config({"app": file_input(log, **more)}, loki_output(url, tenant), [{"test_join": {"max_wait": wait}}])
+	return config({"app": file_input(log, **more)}, loki_output(url, tenant), [{"multiline": {"indent": True, "max_wait": wait}}])
 
 
 def test_lines_are_joined(agent, loki, tenant, tmp_path):
@@ -253,7 +253,7 @@ def test_holding_gives_way_when_memory_is_short(agent, fault_loki, tenant, tmp_p
 		(logs / f"{i}.log").write_text("head %d\n" % i + text(["  " + "p" * 900] * 400))  # 360 KB held by each
 	one = agent(config(
 		{"app": file_input(logs / "*.log")}, loki_output(fault_loki.push_url, tenant),
-		[{"test_join": {"max_wait": "1h", "max_bytes": "1MiB"}}], memory="8MiB",
+		[{"multiline": {"indent": True, "max_lines": 0, "max_wait": "1h", "max_bytes": "1MiB"}}], memory="8MiB",
 	))
 	one.wait_metric("tailrace_input_records_total", 30 * 401, 60)
 	one.stop()

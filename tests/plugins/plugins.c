@@ -4,9 +4,8 @@
 #include "pipeline/stage.h"
 
 extern const struct input_ops input_test_push;
-extern const struct stage_ops stage_test_join;
 
 extern const struct input_ops *const test_inputs[];
 extern const struct stage_ops *const test_stages[];
 const struct input_ops *const test_inputs[] = { &input_test_push, NULL };
-const struct stage_ops *const test_stages[] = { &stage_test_join, NULL };
+const struct stage_ops *const test_stages[] = { NULL };

@@ -5,7 +5,7 @@
  *
  * where time and labels stand only when they changed, then attributes in the order in which they
  * were set: extracted values (of equal names the last), with + in front metadata (all of it).
- * "dropped" ends a dropped one. */
+ * "dropped" ends a dropped one; "cut" and "partial" say what was flagged. */
 #ifndef TESTS_UNIT_STAGE_TEST_H
 #define TESTS_UNIT_STAGE_TEST_H
 
@@ -58,6 +58,10 @@ static inline void stage_test_render(struct buf *out, const struct batch *b, con
 	}
 	if (r->flags & REC_DROP)
 		buf_c(out, "; dropped");
+	if (r->flags & REC_CUT)
+		buf_c(out, "; cut");
+	if (r->flags & REC_PARTIAL)
+		buf_c(out, "; partial");
 	buf_ch(out, '\n');
 }
 
@@ -65,7 +69,8 @@ static inline void stage_test_capture(struct stage *s, struct batch *b)
 {
 	(void)s;
 	for (uint32_t i = 0; i < b->nrecs; i++)
-		stage_test_render(&stage_test_out, b, &b->recs[i]);
+		if (!(b->recs[i].flags & REC_HELD))
+			stage_test_render(&stage_test_out, b, &b->recs[i]);
 }
 
 /* Each line its own record; then what `prepare` makes of it, when there is one. */
@@ -121,6 +126,7 @@ static inline struct str stage_test_run(const struct conf_plugin *plugins, size_
 		list.items[conf.stages.n].plugin = &capture_plugin;
 		if (chain_open(&chain_conf, &chain, &err) == 0) {
 			chain_run(chain, stage_test_batch(&source, lines, prepare));
+			chain_flush(chain, NULL);
 			chain_close(chain);
 		} else {
 			buf_printf(&stage_test_out, "%s: %s\n", err.where, err.text);

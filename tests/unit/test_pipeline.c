@@ -67,7 +67,10 @@ static void credits(void)
 	OK(!budget_take(&b, 60));
 	OK(budget_take(&b, 40));
 	budget_force(&b, 10); /* below zero */
-	OK(budget_is_short(&b));
+	OK(!budget_holds_much(&b));
+	budget_hold(&b, 26);
+	OK(budget_holds_much(&b));
+	budget_hold(&b, -26);
 	budget_wait(&b, &w, 1);
 	budget_wait(&b, &w, 1); /* twice is once */
 	budget_give(&b, 10);

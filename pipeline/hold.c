@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Joining parts in place, storing what is open, emitting what nobody completes. */
+#include "lib/check.h"
+#include "lib/mem.h"
+#include "lib/utf8.h"
+#include "pipeline/ack.h"
+#include "pipeline/hold.h"
+#include "pipeline/labels.h"
+
+#define IDLE_MAX 1024        /* remembered without anything open */
+#define IDLE_KEEPS_BYTES 256 /* of their buffers */
+#define CUT_SLACK 4          /* bytes beyond the cap, so that no character is cut in two */
+
+/* ---- lists -------------------------------------------------------------------------------- */
+
+static void list_add(struct held_list *l, struct held *d)
+{
+	d->next = NULL;
+	d->prev = l->last;
+	if (l->last)
+		l->last->next = d;
+	else
+		l->first = d;
+	l->last = d;
+	l->n++;
+}
+
+static void list_del(struct held_list *l, struct held *d)
+{
+	if (d->prev)
+		d->prev->next = d->next;
+	else
+		l->first = d->next;
+	if (d->next)
+		d->next->prev = d->prev;
+	else
+		l->last = d->prev;
+	l->n--;
+}
+
+/* ---- life --------------------------------------------------------------------------------- */
+
+void hold_init(struct hold *h, struct stage *s, const struct hold_conf *conf)
+{
+	*h = (struct hold){ .stage = s, .conf = *conf };
+	h->touched_end = &h->touched;
+	h->full_length_key = key_intern(STR("tailrace_full_length"));
+}
+
+static void held_free(struct hold *h, struct held *d)
+{
+	map_del(&h->map, &d->node);
+	buf_fini(&d->text);
+	buf_fini(&d->attrs);
+	mem_free(d);
+}
+
+static void forget_old(struct hold *h, size_t keep)
+{
+	while (h->idle.n > keep) {
+		struct held *d = h->idle.first;
+
+		list_del(&h->idle, d);
+		held_free(h, d);
+	}
+}
+
+void hold_fini(struct hold *h)
+{
+	struct loop *loop = h->stage ? chain_loop(h->stage->chain) : NULL;
+
+	if (loop)
+		loop_timer_del(loop, &h->timer);
+	CHECK(!h->stored.n); /* flushed before */
+	forget_old(h, 0);
+	map_fini(&h->map);
+	map_fini(&h->by_series);
+}
+
+static uint64_t mix(uint64_t series, uint64_t key)
+{
+	return (series ^ key * 0x9e3779b97f4a7c15) * 0xff51afd7ed558ccd;
+}
+
+struct held *hold_find(struct hold *h, const struct batch *b, uint64_t key)
+{
+	uint64_t series = b->source->series, hash = mix(series, key) >> 16;
+	struct held *d = NULL;
+
+	for (struct map_node *n = map_first(&h->map, hash); n; n = map_next(n)) {
+		d = container_of(n, struct held, node);
+		if (d->series == series && d->key == key)
+			break;
+		d = NULL;
+	}
+	if (!d) {
+		d = mem_zalloc(sizeof(*d));
+		d->series = series;
+		d->key = key;
+		map_add(&h->map, &d->node, hash);
+		list_add(&h->idle, d);
+	}
+	if (!d->is_touched) {
+		d->is_touched = true;
+		d->next_touched = NULL;
+		*h->touched_end = d;
+		h->touched_end = &d->next_touched;
+	}
+	return d;
+}
+
+/* ---- storing ------------------------------------------------------------------------------ */
+
+/* Each attribute as it is, its value (and for inline names the name) behind it. */
+static void store_attrs(struct held *d, const struct rec *r)
+{
+	buf_clear(&d->attrs);
+	for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++) {
+		struct str name = a->key == KEY_INLINE ? attr_name(a) : STR_NONE;
+		uint16_t n = (uint16_t)name.n;
+
+		if (a->kind == ATTR_GONE)
+			continue;
+		buf_put(&d->attrs, a, sizeof(*a));
+		buf_put(&d->attrs, &n, sizeof(n));
+		buf_str(&d->attrs, name);
+		buf_str(&d->attrs, attr_value(a));
+	}
+}
+
+static void load_attrs(const struct held *d, struct batch *b, struct rec *r)
+{
+	struct str rest = buf_as_str(&d->attrs);
+
+	r->attrs = NULL;
+	r->nattrs = r->attrs_cap = 0;
+	while (rest.n) {
+		struct str name, value;
+		struct attr a;
+		uint16_t n;
+
+		memcpy(&a, rest.p, sizeof(a));
+		memcpy(&n, rest.p + sizeof(a), sizeof(n));
+		name = str_sub(rest, sizeof(a) + sizeof(n), sizeof(a) + sizeof(n) + n);
+		rest = str_skip(rest, sizeof(a) + sizeof(n) + n);
+		value = str_sub(rest, 0, a.n);
+		rest = str_skip(rest, a.n);
+		if (a.key == KEY_INLINE)
+			rec_attr_inline(b, r, name, (enum attr_kind)a.kind, value);
+		else
+			rec_attr(b, r, a.key, (enum attr_kind)a.kind, (enum attr_type)a.type,
+				 arena_dup(&b->arena, value));
+	}
+}
+
+static void unpin(struct held *d)
+{
+	if (d->base)
+		labels_unpin(d->base);
+	if (d->labels)
+		labels_unpin(d->labels);
+	d->base = d->labels = NULL;
+}
+
+/* Everything but the line. */
+static void store_fields(struct held *d, const struct batch *b, const struct rec *r)
+{
+	const struct labels *base = b->labels, *labels = rec_labels(b, r);
+
+	if (base)
+		labels_pin(base);
+	if (labels)
+		labels_pin(labels);
+	unpin(d);
+	d->base = base;
+	d->labels = labels;
+	d->time_ns = r->time_ns;
+	d->flags |= r->flags & REC_FLAGS;
+	d->severity = r->severity;
+	d->facility = r->facility;
+	store_attrs(d, r);
+}
+
+static void charge(struct hold *h, struct held *d, bool is_over)
+{
+	int64_t now = is_over ? 0 : (int64_t)(sizeof(*d) + d->text.cap + d->attrs.cap);
+
+	chain_charge(h->stage->chain, now - d->charged_bytes);
+	d->charged_bytes = now;
+}
+
+static void store(struct hold *h, struct held *d, struct batch *b)
+{
+	if (!d->is_stored) {
+		list_del(&h->idle, d);
+		map_add(&h->by_series, &d->by_series, d->series);
+		d->is_stored = true;
+		d->flags = 0;
+		buf_clear(&d->text);
+		store_fields(d, b, d->rec ? d->rec : d->model);
+		if (d->rec) {
+			buf_str(&d->text, d->rec->line);
+			d->rec->flags |= REC_HELD;
+		}
+	} else {
+		list_del(&h->stored, d);
+		if (h->conf.takes_last)
+			store_fields(d, b, d->rec);
+	}
+	d->rec = d->model = NULL;
+	d->room = NULL;
+	charge(h, d, false);
+	list_add(&h->stored, d);
+}
+
+/* No position may stand behind what is open, nor between this batch and those that it comes from:
+ * they settle not before this one does, and this one not before what is open. */
+static void keep_acks(struct hold *h, struct batch *b)
+{
+	uint64_t series = b->source->series;
+
+	for (struct map_node *n = map_first(&h->by_series, series); n; n = map_next(n)) {
+		struct held *d = container_of(n, struct held, by_series);
+
+		d->source = b->source;
+		if (!b->ack)
+			continue;
+		ack_get(b->ack);
+		if (d->ack)
+			ack_carry(b->ack, d->ack);
+		d->ack = b->ack;
+	}
+}
+
+/* Nothing is open any more. */
+static void release(struct hold *h, struct held *d)
+{
+	d->rec = d->model = NULL;
+	d->room = NULL;
+	d->is_rolled = false;
+	d->nlines = 0;
+	d->full_bytes = 0;
+	if (!d->is_stored)
+		return;
+	d->is_stored = false;
+	map_del(&h->by_series, &d->by_series);
+	list_del(&h->stored, d);
+	list_add(&h->idle, d);
+	unpin(d);
+	ack_put(TAKE(d->ack));
+	if (d->text.cap > IDLE_KEEPS_BYTES)
+		buf_fini(&d->text);
+	if (d->attrs.cap > IDLE_KEEPS_BYTES)
+		buf_fini(&d->attrs);
+	charge(h, d, true);
+}
+
+/* ---- joining ------------------------------------------------------------------------------ */
+
+/* A single line is never cut here; a joined one is kept to a little beyond the cap. */
+static size_t room_for(const struct hold *h, size_t have, size_t more)
+{
+	size_t max = h->conf.max_bytes + CUT_SLACK;
+
+	if (have >= max)
+		return 0;
+	return more < max - have ? more : max - have;
+}
+
+/* line + between + more; line is the held's own growing room, or a slice of the arena. */
+static struct str extended(struct hold *h, struct held *d, struct batch *b, struct str line,
+			   struct str more)
+{
+	struct str between = h->conf.between;
+	size_t want = line.n;
+
+	between.n = room_for(h, want, between.n);
+	want += between.n;
+	more.n = room_for(h, want, more.n);
+	want += more.n;
+	/* Lines of a file mostly stand where they would be copied to. */
+	if (line.n && line.p + line.n + between.n == more.p && between.n == h->conf.between.n &&
+	    (!between.n || memcmp(line.p + line.n, between.p, between.n) == 0))
+		return str_make(line.p, want);
+	if (line.p != d->room || d->room_bytes < want) {
+		d->room_bytes = 2 * want;
+		d->room = arena_bytes(&b->arena, d->room_bytes);
+		if (line.n)
+			memcpy(d->room, line.p, line.n);
+	}
+	if (between.n)
+		memcpy(d->room + line.n, between.p, between.n);
+	if (more.n)
+		memcpy(d->room + line.n + between.n, more.p, more.n);
+	return str_make(d->room, want);
+}
+
+static void join_stored(struct hold *h, struct held *d, struct rec *r)
+{
+	struct str between = d->nlines > 1 ? h->conf.between : STR_NONE;
+
+	buf_put(&d->text, between.p, room_for(h, d->text.n, between.n));
+	if (d->nlines > 1)
+		buf_put(&d->text, r->line.p, room_for(h, d->text.n, r->line.n));
+	else
+		buf_str(&d->text, r->line);
+	d->flags |= r->flags & REC_FLAGS;
+	r->flags |= REC_HELD;
+	if (!d->rec || h->conf.takes_last)
+		d->rec = r;
+}
+
+static void join_here(struct hold *h, struct held *d, struct batch *b, struct rec *r)
+{
+	struct str line = extended(h, d, b, d->rec->line, r->line);
+	struct rec *keep = h->conf.takes_last ? r : d->rec, *gone = keep == r ? d->rec : r;
+
+	keep->line = line;
+	keep->flags |= gone->flags & REC_FLAGS;
+	gone->flags |= REC_HELD;
+	d->rec = keep;
+}
+
+static void take_fields(struct rec *r, const struct rec *model)
+{
+	r->time_ns = model->time_ns;
+	r->labels = model->labels;
+	r->attrs = model->attrs;
+	r->nattrs = r->attrs_cap = model->nattrs; /* no room left: whoever adds one copies */
+	r->severity = model->severity;
+	r->facility = model->facility;
+}
+
+void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r)
+{
+	d->nlines++;
+	d->full_bytes += r->line.n + (d->nlines > 1 ? h->conf.between.n : 0);
+	h->njoined += d->nlines > 1;
+	if (d->is_stored) {
+		join_stored(h, d, r);
+	} else if (d->rec) {
+		join_here(h, d, b, r);
+	} else {
+		d->rec = r;
+		d->room = NULL;
+		if (d->model)
+			take_fields(r, d->model);
+	}
+}
+
+static void cut(struct hold *h, struct held *d, struct batch *b, struct rec *r)
+{
+	if (d->nlines < 2 || d->full_bytes <= h->conf.max_bytes)
+		return;
+	r->line.n = utf8_cut(r->line, h->conf.max_bytes);
+	r->flags |= REC_CUT;
+	for (struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++)
+		if (a->key == h->full_length_key)
+			a->kind = ATTR_GONE; /* of one part */
+	rec_attr(b, r, h->full_length_key, ATTR_META, ATTR_NUMBER,
+		 arena_printf(&b->arena, "%zu", d->full_bytes));
+}
+
+/* ---- completing --------------------------------------------------------------------------- */
+
+static void fill_fields(const struct held *d, struct batch *b, struct rec *r)
+{
+	r->time_ns = d->time_ns;
+	r->labels = d->labels;
+	r->severity = d->severity;
+	r->facility = d->facility;
+	load_attrs(d, b, r);
+}
+
+static void fill_line(struct hold *h, struct held *d, struct batch *b, struct rec *r)
+{
+	r->line = arena_dup(&b->arena, buf_as_str(&d->text));
+	r->flags = d->flags;
+	cut(h, d, b, r);
+}
+
+/* What is stored goes on alone, behind this stage. */
+static void emit(struct hold *h, struct held *d, uint16_t flags)
+{
+	struct batch *b;
+	struct rec *r;
+
+	if (d->nlines) {
+		b = chain_emit_batch(h->stage->chain, d->source, d->base,
+				     d->text.n + d->attrs.n + 256);
+		r = batch_add(b);
+		fill_fields(d, b, r);
+		fill_line(h, d, b, r);
+		r->flags |= flags;
+		if (d->ack)
+			ack_carry(b->ack, TAKE(d->ack));
+		chain_emit(h->stage, b);
+	}
+	release(h, d);
+}
+
+/* What is stored ends in this batch: in the place of its part here. */
+static void complete_here(struct hold *h, struct held *d, struct batch *b)
+{
+	if (!h->conf.takes_last)
+		fill_fields(d, b, d->rec);
+	fill_line(h, d, b, d->rec);
+	if (d->ack)
+		ack_carry(b->ack, TAKE(d->ack));
+}
+
+static void complete(struct hold *h, struct held *d, struct batch *b)
+{
+	if (!d->is_stored)
+		cut(h, d, b, d->rec);
+	else if (b->ack || !d->ack)
+		complete_here(h, d, b);
+	else
+		emit(h, d, 0); /* nobody would remember the older batch */
+}
+
+void hold_end(struct hold *h, struct held *d, struct batch *b)
+{
+	if (d->rec)
+		complete(h, d, b);
+	else if (d->is_stored)
+		emit(h, d, 0);
+	release(h, d);
+}
+
+void hold_roll(struct hold *h, struct held *d, struct batch *b)
+{
+	struct rec *model = d->rec;
+
+	hold_end(h, d, b);
+	d->is_rolled = model && !(model->flags & REC_HELD);
+	d->model = d->is_rolled ? model : NULL;
+}
+
+static void on_timer(struct timer *t);
+
+static void set_timer(struct hold *h)
+{
+	struct loop *loop = chain_loop(h->stage->chain);
+
+	if (loop && h->stored.first && !h->timer.slot)
+		loop_timer_set(loop, &h->timer, h->stored.first->deadline_ns, on_timer);
+	else if (loop && !h->stored.first)
+		loop_timer_del(loop, &h->timer);
+}
+
+static uint16_t flags_of_rest(const struct hold *h)
+{
+	return h->conf.is_whole_at_end ? REC_PARTIAL : 0;
+}
+
+/* Later parts move it back, so what has waited longest is in front. */
+static void on_timer(struct timer *t)
+{
+	struct hold *h = container_of(t, struct hold, timer);
+	int64_t now_ns = loop_now_ns(chain_loop(h->stage->chain));
+
+	while (h->stored.first && h->stored.first->deadline_ns <= now_ns)
+		emit(h, h->stored.first, flags_of_rest(h));
+	set_timer(h);
+}
+
+/* The oldest of another series: what b's own have open waits for b. */
+static void emit_oldest(struct hold *h, const struct batch *b)
+{
+	struct held *d = h->stored.first;
+
+	while (d && d->series == b->source->series)
+		d = d->next;
+	if (d)
+		emit(h, d, flags_of_rest(h));
+}
+
+void hold_stop(struct hold *h, struct batch *b)
+{
+	struct loop *loop = chain_loop(h->stage->chain);
+	int64_t deadline_ns = loop ? loop_now_ns(loop) + h->conf.max_wait_ns : 0;
+	struct held *next;
+
+	for (struct held *d = TAKE(h->touched); d; d = next) {
+		next = d->next_touched;
+		d->is_touched = false;
+		if (d->rec || d->model) {
+			store(h, d, b);
+			d->deadline_ns = deadline_ns;
+		}
+	}
+	h->touched_end = &h->touched;
+	keep_acks(h, b);
+	if (h->conf.max_open && h->stored.n > h->conf.max_open)
+		emit_oldest(h, b);
+	if (h->njoined)
+		chain_joined(h->stage->chain, h->njoined);
+	h->njoined = 0;
+	forget_old(h, IDLE_MAX);
+	set_timer(h);
+}
+
+void hold_flush(struct hold *h, struct source *source)
+{
+	struct held *next;
+
+	for (struct held *d = h->stored.first; d; d = next) {
+		next = d->next;
+		if (!source || d->source == source)
+			emit(h, d, flags_of_rest(h));
+	}
+	set_timer(h);
+}
