@@ -215,7 +215,7 @@ static void cut_lines(void)
 {
 	static const struct stage_test_row rows[] = {
 		{ "- regex: {expression: '(?P<last>\\S+)$'}\n" R, "user bob@exam",
-		  "user #; last=#" },
+		  "user #; last=#; cut" },
 	};
 
 	run(rows, ARRAY_LEN(rows), cut_it);
