@@ -215,6 +215,50 @@ static void errors(void)
 	stage_test_errors(plugins, ARRAY_LEN(plugins), rows, ARRAY_LEN(rows));
 }
 
+static struct str read_golden(const char *name, const char *end)
+{
+	static struct buf files[3];
+	static unsigned next;
+	struct buf *b = &files[next++ % 3];
+	char path[512];
+	FILE *f;
+
+	snprintf(path, sizeof(path), GOLDEN_DIR "/join/%s.%s", name, end);
+	buf_clear(b);
+	f = fopen(path, "rb");
+	if (f) {
+		buf_reserve(b, 1 << 16);
+		b->n = fread(b->p, 1, (1 << 16) - 1, f);
+		fclose(f);
+	}
+	while (b->n && b->p[b->n - 1] == '\n')
+		b->n--;
+	buf_cstr(b);
+	return buf_as_str(b);
+}
+
+/* golden/join/<name>.yaml and .in give .out; `UPDATE_GOLDEN=1 test_stages_join` writes it. */
+static void golden(void)
+{
+	static const char *const names[] = { "cri", "docker" };
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		struct str stages = read_golden(names[i], "yaml"), in = read_golden(names[i], "in");
+		struct str got = stage_test_run(plugins, ARRAY_LEN(plugins), stages.p, in, NULL);
+		char path[512];
+		FILE *f;
+
+		ROW(names[i]);
+		if (getenv("UPDATE_GOLDEN")) {
+			snprintf(path, sizeof(path), GOLDEN_DIR "/join/%s.out", names[i]);
+			f = fopen(path, "wb");
+			fprintf(f, STR_FMT "\n", STR_ARG(got));
+			fclose(f);
+		}
+		EQ_STR(got, read_golden(names[i], "out").p);
+	}
+}
+
 int main(void)
 {
 	init_plugins();
@@ -222,6 +266,7 @@ int main(void)
 	RUN(cri_rows);
 	RUN(docker_rows);
 	RUN(cri_then_multiline);
+	RUN(golden);
 	RUN(errors);
 	return test_end();
 }
