@@ -24,9 +24,9 @@ static int docker_open(struct stage *s, struct err *err)
 	struct docker *d = s->state;
 
 	d->paths = json_paths_new();
-	d->log = json_paths_add(d->paths, STR("log"), err);
-	d->stream = json_paths_add(d->paths, STR("stream"), err);
-	d->time = json_paths_add(d->paths, STR("time"), err);
+	d->log = json_paths_add(d->paths, STR("log"));
+	d->stream = json_paths_add(d->paths, STR("stream"));
+	d->time = json_paths_add(d->paths, STR("time"));
 	d->values = mem_array(json_paths_slots(d->paths), sizeof(*d->values));
 	d->output_key = key_intern(STR("output"));
 	d->stream_key = key_intern(STR("stream"));

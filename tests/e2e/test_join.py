@@ -11,8 +11,9 @@ import time
 import pytest
 
 from proxy import Proxy
+from scale import scale
 from test_kill import kills
-from work import arrived, config, file_input, loki_output, scale, text
+from work import arrived, config, file_input, loki_output, text
 
 INDENT = {"indent": True, "continuation": "^Caused by: ", "max_wait": "2s"}
 
@@ -92,7 +93,7 @@ def test_stack_traces_of_several_files(agent, loki, tenant, tmp_path):
 def test_traces_are_the_same_after_kills(agent, loki, proxy, tenant, tmp_path, where):
 	logs = tmp_path / "logs"
 	logs.mkdir()
-	records = {name: traces(scale(1500, 20_000), name) for name in ("a", "b")}
+	records = {name: traces(scale(1500), name) for name in ("a", "b")}
 	options = {"multiline": {**INDENT, "max_wait": "30s"}}
 	one = agent(config(
 		{"app": file_input(logs / "*.log", **(options if where == "input" else {}))},
@@ -100,7 +101,7 @@ def test_traces_are_the_same_after_kills(agent, loki, proxy, tenant, tmp_path, w
 	), start=False)
 	proxy.script(*(["pass", "lose", "pass", "500"] * 200))
 	threads = [write_slowly(logs / f"{n}.log", "\n".join(r).split("\n")) for n, r in records.items()]
-	kills(one, scale(6, 100), seed=4)
+	kills(one, scale(6), seed=4)
 	for thread in threads:
 		thread.join()
 	proxy._script.clear()
@@ -119,7 +120,7 @@ def test_parts_of_two_streams_and_kills(agent, loki, proxy, tenant, tmp_path):
 	files, want = {}, []
 	for name in ("x", "y"):
 		records = [
-			(("stdout", "stderr")[i % 2], f"{name} n={i:05d} " + "\u00e4" * (i * 13 % 200)) for i in range(scale(1200, 20_000))
+			(("stdout", "stderr")[i % 2], f"{name} n={i:05d} " + "\u00e4" * (i * 13 % 200)) for i in range(scale(1200))
 		]
 		files[name] = cri(records, seed=ord(name))
 		want += [r[1] for r in records]
@@ -129,7 +130,7 @@ def test_parts_of_two_streams_and_kills(agent, loki, proxy, tenant, tmp_path):
 	), start=False)
 	proxy.script(*(["pass", "lose", "pass", "500"] * 200))
 	threads = [write_slowly(logs / f"{n}.log", lines) for n, lines in files.items()]
-	kills(one, scale(6, 100), seed=5)
+	kills(one, scale(6), seed=5)
 	for thread in threads:
 		thread.join()
 	proxy._script.clear()
