@@ -115,7 +115,8 @@ struct held *hold_find(struct hold *h, const struct batch *b, uint64_t key)
 static void store_attrs(struct held *d, const struct rec *r)
 {
 	buf_clear(&d->attrs);
-	for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++) {
+	for (unsigned i = 0; i < r->nattrs; i++) {
+		const struct attr *a = &r->attrs[i];
 		struct str name = a->key == KEY_INLINE ? attr_name(a) : STR_NONE;
 		uint16_t n = (uint16_t)name.n;
 
@@ -354,9 +355,9 @@ static void cut(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 		return;
 	r->line.n = utf8_cut(r->line, h->conf.max_bytes);
 	r->flags |= REC_CUT;
-	for (struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++)
-		if (a->key == h->full_length_key)
-			a->kind = ATTR_GONE; /* of one part */
+	for (unsigned i = 0; i < r->nattrs; i++)
+		if (r->attrs[i].key == h->full_length_key)
+			r->attrs[i].kind = ATTR_GONE; /* of one part */
 	rec_attr(b, r, h->full_length_key, ATTR_META, ATTR_NUMBER,
 		 arena_printf(&b->arena, "%zu", d->full_bytes));
 }

@@ -44,10 +44,11 @@ static struct block *encode(void *ctx, const struct batch *b, struct arena *scra
 		buf_printf(&text, "%" PRId64 " ", r->time_ns);
 		for (size_t k = 0; k < r->line.n; k++)
 			buf_ch(&text, r->line.p[k] == '\n' ? '|' : r->line.p[k]);
-		for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++)
-			if (a->kind == ATTR_META)
-				buf_printf(&text, " " STR_FMT "=" STR_FMT, STR_ARG(attr_name(a)),
-					   STR_ARG(attr_value(a)));
+		for (unsigned k = 0; k < r->nattrs; k++)
+			if (r->attrs[k].kind == ATTR_META)
+				buf_printf(&text, " " STR_FMT "=" STR_FMT,
+					   STR_ARG(attr_name(&r->attrs[k])),
+					   STR_ARG(attr_value(&r->attrs[k])));
 		buf_printf(&text, "%s" STR_FMT "\n", names.n ? " " : "", STR_ARG(names));
 	}
 	block = block_new(1, 0, text.n);
