@@ -198,7 +198,7 @@ static void store(struct hold *h, struct held *d, struct batch *b)
 		d->is_stored = true;
 		d->flags = 0;
 		buf_clear(&d->text);
-		store_fields(d, b, d->rec ? d->rec : d->model);
+		store_fields(d, b, d->rec ? d->rec : &d->model);
 		if (d->rec) {
 			buf_str(&d->text, d->rec->line);
 			d->rec->flags |= REC_HELD;
@@ -208,7 +208,8 @@ static void store(struct hold *h, struct held *d, struct batch *b)
 		if (h->conf.takes_last)
 			store_fields(d, b, d->rec);
 	}
-	d->rec = d->model = NULL;
+	d->rec = NULL;
+	d->has_model = false;
 	d->room = NULL;
 	charge(h, d, false);
 	list_add(&h->stored, d);
@@ -236,7 +237,8 @@ static void keep_acks(struct hold *h, struct batch *b)
 /* Nothing is open any more. */
 static void release(struct hold *h, struct held *d)
 {
-	d->rec = d->model = NULL;
+	d->rec = NULL;
+	d->has_model = false;
 	d->room = NULL;
 	d->is_rolled = false;
 	d->nlines = 0;
@@ -344,8 +346,8 @@ void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 	} else {
 		d->rec = r;
 		d->room = NULL;
-		if (d->model)
-			take_fields(r, d->model);
+		if (d->has_model)
+			take_fields(r, &d->model);
 	}
 }
 
@@ -434,8 +436,14 @@ void hold_roll(struct hold *h, struct held *d, struct batch *b)
 	struct rec *model = d->rec;
 
 	hold_end(h, d, b);
-	d->is_rolled = model && !(model->flags & REC_HELD);
-	d->model = d->is_rolled ? model : NULL;
+	if (!model || model->flags & REC_HELD)
+		return;
+	d->is_rolled = d->has_model = true;
+	d->model = *model;
+	/* What was said of its line, not of what follows. */
+	d->model.flags = 0;
+	if (model->nattrs && model->attrs[model->nattrs - 1].key == h->full_length_key)
+		d->model.nattrs--;
 }
 
 static void on_timer(struct timer *t);
@@ -486,7 +494,7 @@ void hold_stop(struct hold *h, struct batch *b)
 	for (struct held *d = TAKE(h->touched); d; d = next) {
 		next = d->next_touched;
 		d->is_touched = false;
-		if (d->rec || d->model) {
+		if (d->rec || d->has_model) {
 			store(h, d, b);
 			d->deadline_ns = deadline_ns;
 		}

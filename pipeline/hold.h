@@ -35,12 +35,12 @@ struct held {
 	uint64_t series, key;
 	struct held *next, *prev; /* in hold.stored or hold.idle */
 	struct held *next_touched;
-	bool is_touched, is_stored, is_rolled;
+	bool is_touched, is_stored, is_rolled, has_model;
 	bool has_begun;    /* for the stage: a first line was seen once */
 	uint32_t nlines;   /* parts of what is open */
 	size_t full_bytes; /* joined, without the cap */
 	struct rec *rec;   /* in the current batch: what is open, or (stored) takes its place */
-	struct rec *model; /* in the current batch: gave its fields to what follows, hold_roll() */
+	struct rec model;  /* in the current batch: gives its fields to what follows, hold_roll() */
 	char *room;        /* of rec->line, in the arena */
 	size_t room_bytes;
 	/* While is_stored: */
