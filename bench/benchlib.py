@@ -46,6 +46,22 @@ inputs:
     max_open_files: 15000
 """
 
+CONFIG_CRI_INPUT = """\
+inputs:
+  app:
+    type: file
+    paths: [{path}]
+    format: cri
+"""
+
+CONFIG_TRACES_INPUT = """\
+inputs:
+  app:
+    type: file
+    paths: [{path}]
+    multiline: {{ firstline: '^ts=' }}
+"""
+
 CONFIG_SYSLOG_INPUT = """\
 inputs:
   syslog:

@@ -16,6 +16,9 @@
 #define UDP_BATCH 64
 #define WRITE_MAX (1u << 20)
 #define CONNECTIONS_MAX 1000
+#define TRACE_MAX 64      /* lines of a stack trace below each line */
+#define TRACE_LINE_MAX 96 /* bytes of one */
+#define CRI_HEAD_MAX 48
 
 struct gen {
 	struct corpus_options corpus_options;
@@ -31,6 +34,8 @@ struct gen {
 	bool number;
 	bool octet_counted;
 	bool append;
+	bool is_cri;    /* each line as a container runtime writes it */
+	unsigned trace; /* lines below each line */
 
 	uint64_t sent_lines, sent_bytes, refused, start_ns;
 };
@@ -60,9 +65,16 @@ static size_t frame_line(const struct gen *g, unsigned source, uint64_t id, char
 			out[head++] = digits[--n];
 		out[head++] = ' ';
 	}
+	if (g->is_cri)
+		head += (size_t)sprintf(out, "2026-11-20T10:00:%02u.%09uZ stdout F ",
+					(unsigned)(id / NS_PER_S), (unsigned)(id % NS_PER_S));
 	size_t n = head + copy_line(g, source, id, out + head);
 	if (!g->octet_counted)
 		out[n++] = '\n';
+	for (unsigned i = 0; i < g->trace; i++)
+		n += (size_t)sprintf(out + n,
+				     "\tat com.example.shop.Handler%u.call(Handler.java:%u)\n", i,
+				     (unsigned)(id % 977 + i));
 	return n;
 }
 
@@ -86,7 +98,8 @@ static uint64_t pace(const struct gen *g, uint64_t done, uint64_t most)
 
 static void to_stream(struct gen *g, const int *fds, unsigned n_fds)
 {
-	char *buf = xmalloc(g->write_bytes + CORPUS_LINE_MAX + 16);
+	char *buf = xmalloc(g->write_bytes + CORPUS_LINE_MAX + 16 + CRI_HEAD_MAX +
+			    g->trace * TRACE_LINE_MAX);
 	uint64_t *ids = xmalloc(n_fds * sizeof(*ids));
 	uint64_t paced = 0;
 
@@ -215,7 +228,9 @@ static _Noreturn void usage(void)
 	      "  --rate N              lines per second\n"
 	      "  --framing lf|octet    TCP  --write-bytes SIZE (64k)\n"
 	      "  --connections N       TCP; files: PATH.0, PATH.1 ... of N\n"
-	      "  --append              do not truncate the file\n",
+	      "  --append              do not truncate the file\n"
+	      "  --cri yes             lines as a container runtime writes them\n"
+	      "  --trace N             N lines of a stack trace below each line\n",
 	      stderr);
 	exit(2);
 }
@@ -249,13 +264,17 @@ static void parse_args(struct gen *g, int argc, char **argv)
 			g->connections = (unsigned)parse_size(a, v);
 		else if (!strcmp(a, "--write-bytes"))
 			g->write_bytes = parse_size(a, v);
+		else if (!strcmp(a, "--cri"))
+			g->is_cri = !strcmp(v, "yes");
+		else if (!strcmp(a, "--trace"))
+			g->trace = (unsigned)parse_size(a, v);
 		else if (!strcmp(a, "--framing"))
 			g->octet_counted = !strcmp(v, "octet");
 		else
 			usage();
 	}
 	if (!g->out || !g->connections || g->connections > CONNECTIONS_MAX || !g->write_bytes ||
-	    g->write_bytes > WRITE_MAX || g->source + g->connections > 1000)
+	    g->write_bytes > WRITE_MAX || g->trace > TRACE_MAX || g->source + g->connections > 1000)
 		usage();
 	if (g->bytes)
 		g->lines = UINT64_MAX / 2;
