@@ -34,7 +34,7 @@ struct plan_pipeline {
 
 struct plan {
 	unsigned threads;
-	size_t memory_bytes; /* of the whole process; a third is for records */
+	size_t memory_bytes; /* of the whole process, 24 MiB or more */
 	const char *state_dir;
 	const char *hostname;
 	struct conf_addr admin; /* scheme 0: none */

@@ -33,10 +33,9 @@ static const struct conf_field agent_fields[] = {
 	CONF_INT(struct agent_conf, threads, "1", "1", "64",
 		 "Threads that run pipelines. 1: one thread reads and processes. More: that many "
 		 "lanes beside the reading thread; records of one source stay in order."),
-	CONF_SIZE(struct agent_conf, memory_bytes, "32MiB", "8MiB", "64GiB",
-		  "Memory of the whole process; about a third of it holds records on their way. "
-		  "When it "
-		  "is used up, files and connections are not read further.",
+	CONF_SIZE(struct agent_conf, memory_bytes, "32MiB", "24MiB", "64GiB",
+		  "Memory of the whole process: 21 MiB are its own, what is above holds records on "
+		  "their way. When it is used up, files and connections are not read further.",
 		  .key = "memory"),
 	CONF_STR(struct agent_conf, state_dir, "/var/lib/tailrace",
 		 "Folder for what must survive a restart: positions of files, refused records.",

@@ -153,7 +153,7 @@ def test_no_credit_holds_requests_and_gives_it_back(agent, fault_loki, tenant):
 	fault_loki.down()
 	fault_loki.ordered = False  # sixty clients in one stream
 	one = agent(config(
-		{"push": push_input(port, "500ms")}, loki_output(fault_loki.push_url, tenant), memory="8MiB",
+		{"push": push_input(port, "500ms")}, loki_output(fault_loki.push_url, tenant), memory="24MiB",
 	))
 	clients = [Client(port) for _ in range(60)]
 	lines = [f"{i:03d} " + "z" * 1000 for i in range(100)]  # 100 KB each, 6 MB in all against 4
@@ -253,7 +253,7 @@ def test_holding_gives_way_when_memory_is_short(agent, fault_loki, tenant, tmp_p
 		(logs / f"{i}.log").write_text("head %d\n" % i + text(["  " + "p" * 900] * 400))  # 360 KB held by each
 	one = agent(config(
 		{"app": file_input(logs / "*.log")}, loki_output(fault_loki.push_url, tenant),
-		[{"multiline": {"indent": True, "max_lines": 0, "max_wait": "1h", "max_bytes": "1MiB"}}], memory="8MiB",
+		[{"multiline": {"indent": True, "max_lines": 0, "max_wait": "1h", "max_bytes": "1MiB"}}], memory="24MiB",
 	))
 	one.wait_metric("tailrace_input_records_total", 30 * 401, 60)
 	one.stop()

@@ -166,7 +166,7 @@ def test_compressed_and_deleted_before_it_was_read(agent, fault_loki, tenant, tm
 	logs.mkdir()
 	log, lines = logs / "app.log", []
 	fault_loki.down()
-	one = agent(config({"app": file_input(log)}, loki_output(fault_loki.push_url, tenant), memory="8MiB"))
+	one = agent(config({"app": file_input(log)}, loki_output(fault_loki.push_url, tenant), memory="24MiB"))
 	for turn in range(6):
 		part = numbered(5000, "a", 5000 * turn, pad=150)
 		append(log, part)

@@ -54,7 +54,7 @@ def test_rotation_while_loki_is_away(agent, fault_loki, tenant, tmp_path):
 	logs.mkdir()
 	fault_loki.down()
 	one = agent(config(
-		{"app": file_input(logs / "app.log")}, loki_output(fault_loki.push_url, tenant), memory="8MiB",
+		{"app": file_input(logs / "app.log")}, loki_output(fault_loki.push_url, tenant), memory="24MiB",
 	))
 	writer = Writer(logs / "app.log", rotate="rename", every_s=0.4, burst=150)
 	lines = writer.run_for(scale(2))

@@ -91,7 +91,7 @@ def test_rsyslog(one, loki, port, rsyslog, way, template):
 def test_rsyslog_waits_when_we_cannot_take_more(agent, fault_loki, tenant, port, rsyslog):
 	"""Over TCP a pause is backpressure: nothing is lost on the way from one queue to the next."""
 	fault_loki.down()
-	one = agent(config({"net": syslog_input(port, "tcp")}, loki_output(fault_loki.push_url, tenant), memory="8MiB"))
+	one = agent(config({"net": syslog_input(port, "tcp")}, loki_output(fault_loki.push_url, tenant), memory="24MiB"))
 	daemon = rsyslog(
 		FORWARD.format(port=port, template="RSYSLOG_SyslogProtocol23Format")
 		+ ' protocol="tcp" action.resumeRetryCount="-1" action.resumeInterval="1" queue.type="LinkedList"'

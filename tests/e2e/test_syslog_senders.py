@@ -264,7 +264,7 @@ def test_a_flood_beside_honest_senders(agent, loki, tenant):
 	"""One connection sends as fast as it can; hundreds of others, a message each, are served meanwhile."""
 	port, others = free_port(), 300
 	one = agent(config(
-		{"net": syslog_input(port, "tcp")}, loki_output(loki.push_url, tenant), memory="16MiB",
+		{"net": syslog_input(port, "tcp")}, loki_output(loki.push_url, tenant), memory="24MiB",
 		pipelines={"main": {"from": ["net"], "to": ["loki"], "stages": [{"drop": {"expression": "^flood"}}]}},
 	))
 	end = threading.Event()

@@ -102,7 +102,7 @@ static const struct {
 	  "m.yaml:4:1: unknown option 'thread' (did you mean 'threads'?)\n", "" },
 	{ "bounds", WHOLE "threads: 65\nmemory: 1MiB\nadmin: {listen: x}\n",
 	  "m.yaml:4:10: threads: is 65, must be from 1 to 64\n"
-	  "m.yaml:5:9: memory: is 1MiB, must be from 8MiB to 64GiB\n"
+	  "m.yaml:5:9: memory: is 1MiB, must be from 24MiB to 64GiB\n"
 	  "m.yaml:6:17: admin.listen: 'x' has no port; write host:port\n",
 	  "" },
 	{ "many at once",
