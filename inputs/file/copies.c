@@ -255,12 +255,13 @@ static bool same_bytes(int a, int b, uint64_t at, size_t n)
 	       memcmp(x, y, n) == 0;
 }
 
-static bool is_beginning_of(const struct tail *copy, const struct tail *t)
+static bool is_beginning_of(struct tail *copy, struct tail *t)
 {
 	size_t n = copy->size < HEAD_BYTES ? (size_t)copy->size : HEAD_BYTES;
 	size_t marker_n = marker_size(copy->size);
 
-	return t->fd >= 0 && t != copy && t->size >= copy->size &&
+	return !t->is_closed && t != copy && t->size >= copy->size &&
+	       idle_open(copy) == IDLE_OPEN && idle_open(t) == IDLE_OPEN &&
 	       same_bytes(copy->fd, t->fd, 0, n) &&
 	       same_bytes(copy->fd, t->fd, copy->size - marker_n, marker_n);
 }
@@ -278,7 +279,8 @@ static void skip_settled(struct tail *copy)
 	const struct pos *p = copy->copy_of->pos;
 	uint64_t at = copy->size < p->offset ? copy->size : p->offset, marker;
 
-	if (at <= copy->offset || !marker_read(copy->fd, at, &marker))
+	if (at <= copy->offset || idle_open(copy) != IDLE_OPEN ||
+	    !marker_read(copy->fd, at, &marker))
 		return;
 	positions_skip(copy->fi->positions, copy->pos, at, marker);
 	copy->offset = at;
@@ -291,8 +293,8 @@ static bool is_original(void *ctx, struct str path)
 	struct tail *copy = ctx, *t = find_path(copy->fi, path);
 
 	/* Looking at it may show that it was emptied, and give it what the copy has. */
-	if (!t || t == copy || !tail_look_closely(t) || copy->fd < 0)
-		return copy->fd < 0;
+	if (!t || t == copy || !tail_look_closely(t) || copy->is_closed)
+		return copy->is_closed;
 	if (!is_beginning_of(copy, t))
 		return false;
 	set_original(copy, t);
@@ -305,17 +307,17 @@ bool copies_hold(struct tail *t)
 
 	if (!t->size || !is_fresh(t->pos))
 		return false;
-	if (original && (!tail_look_closely(original) || t->copy_of != original || t->fd < 0 ||
+	if (original && (!tail_look_closely(original) || t->copy_of != original || t->is_closed ||
 			 !is_beginning_of(t, original)))
 		original = NULL;
-	if (t->fd < 0)
+	if (t->is_closed)
 		return true;
 	if (!original) {
 		set_original(t, NULL);
 		if (!copies_each_original(t->path.p ? t->path : t->pos->path, is_original, t))
 			return false;
 	}
-	if (t->fd < 0)
+	if (t->is_closed)
 		return true;
 	skip_settled(t);
 	if (t->is_rotated)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The file input: options, the life of an instance, and its turns. */
 #include <errno.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "inputs/file/file.h"
@@ -46,7 +45,7 @@ static bool step(struct file_input *fi, struct tail *t, struct read_batch *ret, 
 	switch (tail_read(t, ret)) {
 	case READ_BATCH:
 		++*n;
-		if (t->is_replaying || t->size > t->offset + t->partial)
+		if (t->is_replaying || tail_unread(t))
 			tail_ready(t); /* at the end of the queue: others first */
 		else
 			tail_at_end(t);
@@ -244,6 +243,14 @@ static const struct conf_field file_fields[] = {
 	CONF_SECTION(struct file_conf, multiline, struct multiline_conf, &multiline_table,
 		     "Joins the lines of one record before anything else, as the stage `multiline` "
 		     "does."),
+	CONF_STR(struct file_conf, encoding, "utf-8",
+		 "Encoding of the files, by any name of the "
+		 "[WHATWG Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels): "
+		 "`utf-16le`, `latin1`, `windows-1251`, `shift_jis`, `gb18030` ... Lines become "
+		 "UTF-8. "
+		 "A byte order mark is removed, and for UTF-8 and UTF-16 it is stronger than this "
+		 "option.",
+		 .example = "latin1"),
 	CONF_TIME(struct file_conf, rotate_wait_ns, "5s", "10ms", "24h",
 		  "A file that was renamed or deleted is read on until nothing was written to it "
 		  "for this long.",
@@ -262,9 +269,11 @@ static const struct conf_field file_fields[] = {
 		  "directories show "
 		  "that no name has changed, all of it is done only every sixth time.",
 		  .key = "scan_interval", .flags = CONF_ADVANCED),
-	CONF_INT(struct file_conf, max_open_files, "4096", "1", "1000000",
-		 "Files open at the same time; more wait until others are gone.",
-		 .flags = CONF_ADVANCED),
+	CONF_INT(
+		struct file_conf, max_open_files, "4096", "1", "1000000",
+		"Descriptors for files. Of more files, those that were read longest ago are closed "
+		"and opened again when they change.",
+		.flags = CONF_ADVANCED),
 	CONF_INT(struct file_conf, max_rotated_files, "1000", "1", "1000000",
 		 "Files that were renamed or deleted and are kept open until all of them is "
 		 "delivered. Of more the oldest is closed: one that was renamed is finished when "
@@ -319,12 +328,16 @@ static void file_check(struct conf_doc *doc, const struct conf_node *node, const
 {
 	const struct file_conf *c = conf;
 	const struct conf_node *at = conf_get(node, "paths");
+	struct err err = ERR_NONE;
 
 	if (!at)
 		at = conf_get(node, "path");
 	check_list(doc, at ? at : node, &c->paths);
 	at = conf_get(node, "exclude");
 	check_list(doc, at ? at : node, &c->exclude);
+	at = conf_get(node, "encoding");
+	if (encoding_check(c->encoding, &err) < 0)
+		conf_error(doc, at ? at : node, "%s", err.text);
 }
 
 static const struct conf_table file_table =
@@ -350,6 +363,12 @@ static void get_metrics(struct file_input *fi)
 	fi->postponed = metric_get(METRIC_FILE_EVENTS, "input", name, "event", "postponed", NULL);
 	fi->position_errors = metric_get(METRIC_POSITION_ERRORS, "input", name, NULL);
 	fi->cut = metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "cut", NULL);
+	fi->bad_encoding =
+		metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "bad_utf8", NULL);
+	fi->descriptors = metric_get(METRIC_FILE_DESCRIPTORS, "input", name, NULL);
+	fi->gone_closed =
+		metric_get(METRIC_FILE_EVENTS, "input", name, "event", "gone_closed", NULL);
+	fi->nul_bytes = metric_get(METRIC_FILE_NUL_BYTES, "input", name, NULL);
 	fi->partial = metric_get(METRIC_INPUT_FLAGGED, "input", name, "reason", "partial", NULL);
 }
 
@@ -379,18 +398,6 @@ static int open_positions(struct file_input *fi, struct err *err)
 	return 0;
 }
 
-/* The usual soft limit of 1024 is for programs that use select(2). */
-static void raise_descriptors(unsigned files)
-{
-	struct rlimit limit;
-	rlim_t want = files + 256u;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
-		return;
-	limit.rlim_cur = want < limit.rlim_max ? want : limit.rlim_max;
-	setrlimit(RLIMIT_NOFILE, &limit);
-}
-
 static int file_open(struct input *in, struct err *err)
 {
 	struct file_input *fi = in->state;
@@ -401,11 +408,13 @@ static int file_open(struct input *in, struct err *err)
 	fi->conf = in->conf;
 	fi->full_length_key = key_intern(STR("tailrace_full_length"));
 	get_metrics(fi);
-	raise_descriptors(fi->conf->max_open_files);
+	idle_init(fi);
 	r = compile(&fi->conf->paths, &fi->globs, &fi->nglobs, err);
 	if (r == 0)
 		r = compile(&fi->conf->exclude, &fi->excludes, &fi->nexcludes, err);
 	open_init(fi);
+	if (r == 0)
+		r = decoder_new(fi->conf->encoding, &fi->decoder, err);
 	if (r == 0)
 		r = open_positions(fi, err);
 	if (r < 0)
@@ -484,6 +493,7 @@ static void file_close(struct input *in)
 	map_fini(&fi->by_id);
 	map_fini(&fi->by_label);
 	mem_free(fi->probe);
+	decoder_free(TAKE(fi->decoder));
 	fi->in = NULL;
 }
 

@@ -9,12 +9,14 @@
  *	start.c  where to begin with a file that is met for the first time
  *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
+ *	idle.c   fewer descriptors than files
  *	read.c   one batch from one file
  *	format.c what container formats and multiline stand for
  */
 #ifndef INPUTS_FILE_FILE_H
 #define INPUTS_FILE_FILE_H
 
+#include "inputs/file/encoding.h"
 #include "inputs/file/glob.h"
 #include "inputs/file/positions.h"
 #include "inputs/file/watch.h"
@@ -41,6 +43,7 @@ struct file_conf {
 	int64_t ignore_older_ns; /* 0: off */
 	unsigned max_open_files, max_rotated_files;
 	size_t max_rotated_bytes;
+	struct str encoding;
 	struct conf_map labels;
 	unsigned format; /* enum file_format */
 	struct multiline_conf multiline;
@@ -80,9 +83,10 @@ struct file_input {
 	struct tail *ready_first, *ready_last;
 	struct poller poller;
 	struct timer scan_timer, poll_timer, save_timer;
-	int64_t scanned_at_ns; /* monotonic */
-	int64_t last_ns;       /* newest time given to a line, of all files */
-	size_t nopen, nflights;
+	int64_t scanned_at_ns;               /* monotonic */
+	int64_t last_ns;                     /* newest time given to a line, of all files */
+	struct tail *used_first, *used_last; /* open and with a name; read longest ago first */
+	size_t nopen, nfds, max_fds, nflights;
 	size_t ncopies;         /* tails with copy_of */
 	size_t nretired;        /* tails to be freed when nobody looks */
 	size_t nrotated;        /* open, and no name leads to them */
@@ -101,7 +105,6 @@ struct file_input {
 	struct buf names; /* noted, each with a NUL behind it */
 	uint16_t full_length_key;
 	bool is_started, is_stopped, is_paused, is_first_scan;
-	bool has_told_limit;
 	bool must_walk;       /* the next scan may not be a short one */
 	unsigned short_scans; /* since the last whole one */
 	bool has_left;        /* files that had to be closed before their end */
@@ -109,6 +112,8 @@ struct file_input {
 	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
 		*truncated, *deleted, *copied, *too_old, *postponed, *position_errors, *cut,
 		*partial;
+	struct decoder *decoder; /* of files without byte order mark; NULL: UTF-8 */
+	struct metric *bad_encoding, *nul_bytes, *descriptors, *gone_closed;
 };
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
@@ -122,13 +127,16 @@ struct tail {
 	struct tail *after;   /* an older file of the same name: read to its end first */
 	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
 	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
-	int fd;
+	int fd;          /* -1: closed, for good (is_closed) or until it is needed (idle.c) */
+	char *last_path; /* idle.c: where a closed file without a name may be; owned */
+	struct tail *used_before, *used_after;
 	struct file_id id;
 	struct pos *pos;
-	uint64_t offset;         /* next byte to read */
-	uint64_t partial;        /* bytes from offset on that are known to have no line end */
-	uint64_t size;           /* as seen last */
-	uint64_t behind;         /* as it counts in the metric */
+	uint64_t offset;  /* next byte to read */
+	uint64_t partial; /* bytes from offset on that are known to have no line end */
+	uint64_t blank;   /* bytes behind those that are no text yet: zeros, half a character */
+	uint64_t size;    /* as seen last */
+	uint64_t behind;  /* as it counts in the metric */
 	uint64_t rotated_behind; /* as it counts in rotated_bytes */
 	uint64_t marker;         /* hash of what stands before offset */
 	int64_t mtime_ns;        /* as seen last */
@@ -141,6 +149,7 @@ struct tail {
 	uint32_t generation;     /* counts rewrites: acks of older ones move nothing */
 	uint32_t want_bytes;     /* so that a batch is about full of records */
 	uint32_t line_bytes;     /* recent mean */
+	struct decoder *decoder; /* NULL: UTF-8 */
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
@@ -155,6 +164,9 @@ struct tail {
 	bool is_ahead;             /* waits for its oldest batches to settle */
 	bool is_forgotten;         /* its position is dropped with it */
 	bool has_waited;           /* for the last bytes of the older file */
+	bool is_closed;            /* nothing more is read; waits for its acks */
+	bool is_listed;            /* in order of use */
+	bool knows_decoder;
 };
 #define TAIL_MAGIC 0x7a11u
 
@@ -198,6 +210,15 @@ bool tail_look(struct tail *t);
 /* The same, and compares what stands before the position. */
 bool tail_look_closely(struct tail *t);
 void tail_count_behind(struct tail *t);
+/* As file_read(). */
+ssize_t tail_bytes(const struct tail *t, void *p, size_t n, uint64_t at);
+/* Bytes that were seen and not looked at. */
+static inline uint64_t tail_unread(const struct tail *t)
+{
+	uint64_t known = t->offset + t->partial + t->blank;
+
+	return t->size > known ? t->size - known : 0;
+}
 /* An older file of the same name is not at its end yet, or too much is settled ahead. */
 bool tail_must_wait(struct tail *t);
 /* t has new bytes, but its older file got more as well, perhaps without an event: a program writes
@@ -207,6 +228,30 @@ bool tail_is_late(struct tail *t);
 bool tail_poll(struct tail *t);
 /* An ack that settles when the batch that carries it has. */
 struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t bytes);
+
+/* ---- idle.c ------------------------------------------------------------------------------- */
+
+/* Raises the limit of descriptors and says how many may be used. */
+void idle_init(struct file_input *fi);
+/* The tail has this descriptor now; others are closed when there are too many. */
+void idle_take(struct tail *t, int fd);
+/* The same, and hands out the one it had, or -1. */
+int idle_swap(struct tail *t, int fd);
+/* Is being read: the last to be closed. */
+void idle_used(struct tail *t);
+void idle_close(struct tail *t);
+/* False when there is none to close. */
+bool idle_close_one(struct file_input *fi);
+/* No name of ours will lead to it. Call it while path is still the last one. */
+void idle_name_lost(struct tail *t);
+enum idle_open { IDLE_OPEN, IDLE_LATER /* try again */, IDLE_GONE /* it was deleted */ };
+enum idle_open idle_open(struct tail *t);
+/* Was the file deleted? */
+bool idle_is_gone(struct tail *t);
+/* A closed one was deleted: counts and closes it for good; it is perhaps freed. */
+void idle_gone(struct tail *t);
+/* Of a closed one: does its name still lead to what was seen last? */
+bool idle_is_unchanged(const struct tail *t);
 
 /* ---- read.c ------------------------------------------------------------------------------- */
 
@@ -278,6 +323,8 @@ void find_noted_names(struct file_input *fi);
 void find_modified(struct file_input *fi, struct str path);
 struct tail *find_path(struct file_input *fi, struct str path);
 struct tail *find_tail(struct file_input *fi, const struct file_id *id);
+/* The name that a file of this name has now, as far as the last events tell. */
+struct str find_renamed(const struct file_input *fi, struct str path);
 void find_fini(struct file_input *fi);
 
 /* ---- start.c ------------------------------------------------------------------------------ */

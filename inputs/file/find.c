@@ -74,6 +74,19 @@ static struct str origin_of(const struct file_input *fi, struct str path, unsign
 	return path;
 }
 
+struct str find_renamed(const struct file_input *fi, struct str path)
+{
+	uint32_t oldest = fi->narrivals > ARRIVALS ? fi->narrivals - ARRIVALS : 0;
+
+	for (uint32_t i = oldest; i != fi->narrivals; i++) {
+		const struct arrival *a = &fi->arrivals[i % ARRIVALS];
+
+		if (a->from.p && str_eq(a->from, path))
+			path = a->to;
+	}
+	return path;
+}
+
 void find_fini(struct file_input *fi)
 {
 	for (size_t i = 0; i < ARRIVALS; i++) {
@@ -242,8 +255,12 @@ struct tail *find_tail(struct file_input *fi, const struct file_id *id)
 	for (n = map_first(&fi->by_id, tail_id_hash(id)); n; n = map_next(n)) {
 		struct tail *t = container_of(n, struct tail, by_id);
 
-		if (t->id.dev == id->dev && t->id.ino == id->ino)
+		if (t->id.dev != id->dev || t->id.ino != id->ino)
+			continue;
+		if (t->fd >= 0 || file_id_eq(&t->id, id))
 			return t;
+		idle_gone(t); /* and its inode is used again */
+		return NULL;
 	}
 	return NULL;
 }
@@ -251,34 +268,17 @@ struct tail *find_tail(struct file_input *fi, const struct file_id *id)
 /* The name leads to another file than before. True when the tail goes on in it (takes fd). */
 static bool succeed(struct tail *t, int fd, const struct file_look *look)
 {
-	struct stat st;
-
-	if (t->pos->head_n == HEAD_BYTES && OS_RETRY(os->fstat(t->fd, &st)) == 0 &&
-	    st.st_nlink == 0 &&
+	if (t->pos->head_n == HEAD_BYTES && idle_is_gone(t) &&
 	    content_is(t->pos, fd, look->size, t->offset, t->marker) == SAME_YES) {
 		log_info("file was replaced by one with the same content",
 			 KV("path", t->pos->path));
-		os->close(tail_replace(t, fd, look));
+		fd = tail_replace(t, fd, look);
+		if (fd >= 0)
+			os->close(fd);
 		return true;
 	}
 	rotate(t);
 	return false;
-}
-
-static bool is_full(struct file_input *fi)
-{
-	if (fi->nopen < fi->conf->max_open_files) {
-		fi->has_told_limit = false;
-		return false;
-	}
-	if (!fi->has_told_limit) {
-		input_count_error(fi->in, "max_open_files");
-		log_warn("more files than max_open_files, the others wait",
-			 KV_S("input", fi->in->name),
-			 KV_I("max_open_files", fi->conf->max_open_files));
-	}
-	fi->has_told_limit = true;
-	return true;
 }
 
 static void look_at_name(struct file_input *fi, struct str path);
@@ -321,7 +321,7 @@ static void discover(struct file_input *fi, struct str path)
 		t->seen_round = fi->round;
 		return;
 	}
-	p = is_full(fi) ? NULL : position_of(fi, fd, &look, path, &hops);
+	p = position_of(fi, fd, &look, path, &hops);
 	if (!p) {
 		fi->must_walk = true;
 		os->close(fd);
@@ -336,7 +336,7 @@ static void open_rotated(struct file_input *fi, int fd, const struct file_look *
 {
 	uint64_t unread = look->size - p->offset;
 
-	if (!is_full(fi) && rotated_has_room(fi, unread)) {
+	if (rotated_has_room(fi, unread)) {
 		tail_new(fi, fd, look, STR_NONE, p, hops);
 		return;
 	}
@@ -419,14 +419,14 @@ static void check_tails(struct file_input *fi)
 		int64_t mtime_ns = t->mtime_ns;
 
 		next = t->next;
-		if (t->fd < 0)
+		if (t->is_closed)
 			continue;
 		if (t->path.p && t->seen_round != fi->round && !leads_to(t->path, &t->id) &&
 		    !rotate(t))
 			continue;
 		if (t->is_ready || !tail_look(t))
 			continue;
-		if (t->size <= t->offset + t->partial)
+		if (!tail_unread(t))
 			continue;
 		if (t->path.p && !t->after && !t->is_ahead && t->mtime_ns != mtime_ns &&
 		    now_ns - t->mtime_ns > BLIND_AFTER_NS)
@@ -493,7 +493,7 @@ static bool was_wanted(const struct file_input *fi, struct str path)
 void find_scan_if_needed(struct file_input *fi)
 {
 	watch_drain(fi->watch);
-	if (fi->must_walk || fi->nrefusals || fi->has_told_limit || fi->has_left ||
+	if (fi->must_walk || fi->nrefusals || fi->has_left ||
 	    ++fi->short_scans == WHOLE_SCAN_EVERY || watch_names_changed(fi->watch, false)) {
 		find_scan(fi);
 		return;

@@ -324,10 +324,19 @@ static bool is_archive(struct file_input *fi, int fd, struct str path, const str
 	return true;
 }
 
+/* No descriptor was left, but now there is one. */
+static bool is_relieved(struct file_input *fi)
+{
+	return (errno == EMFILE || errno == ENFILE) && idle_close_one(fi);
+}
+
 int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 {
-	int held = take_hold(fi, path), fd = -1;
+	int held, fd = -1;
 
+	do {
+		held = take_hold(fi, path);
+	} while (held < 0 && is_relieved(fi));
 	if (held < 0) {
 		refuse_error(fi, path, 0);
 		return -1;
@@ -337,7 +346,9 @@ int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 	} else if (!S_ISREG(look->mode)) {
 		refuse_type(fi, path, look->id.ino, look->mode);
 	} else {
-		fd = open_held(held, path, look);
+		do {
+			fd = open_held(held, path, look);
+		} while (fd < 0 && is_relieved(fi));
 		if (fd < 0)
 			refuse_error(fi, path, look->id.ino);
 	}

@@ -304,7 +304,7 @@ static bool apply_range(struct pos *p, struct str fields)
 	uint64_t v[5];
 
 	if (!take(&fields, v, 5) || fields.p || v[0] >= v[1] || v[1] > INT64_MAX ||
-	    !is_time(v[2]) || v[3] == 0 || v[3] > RANGE_LINES_MAX)
+	    !is_time(v[2]) || v[3] > RANGE_LINES_MAX)
 		return false;
 	return pos_add_range(
 		p, &(struct pos_range){ v[0], v[1], (int64_t)v[2], (uint32_t)v[3], v[4] });

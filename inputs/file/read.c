@@ -3,6 +3,7 @@
  * then one record for each line. Nothing is copied; an unfinished line is simply read again with
  * what follows it. */
 #include <errno.h>
+#include <unistd.h>
 
 #include "inputs/file/file.h"
 #include "lib/check.h"
@@ -38,6 +39,8 @@ static size_t max_line(const struct tail *t)
 	size_t max = t->fi->conf->max_line;
 	size_t quarter = budget ? (size_t)budget->total_bytes / 4 : max;
 
+	if (t->decoder)
+		quarter /= 2; /* it is there twice for a moment */
 	if (quarter < READ_FLOOR)
 		quarter = READ_FLOOR;
 	return max < quarter ? max : quarter;
@@ -65,30 +68,60 @@ static void cut_line(struct reader *r, struct batch *b, struct rec *rec, uint64_
 	metric_add(r->t->fi->cut, 1);
 }
 
+/* A line as it stands in the file, or the beginning of one that has full_bytes, becomes UTF-8 and no
+ * longer than allowed. */
+static void make_line(struct reader *r, struct batch *b, struct rec *rec, uint64_t full_bytes)
+{
+	struct tail *t = r->t;
+	size_t cap = max_line(t), raw_max = decoder_bytes_for(t->decoder, cap);
+	bool is_bad = false, is_cut = full_bytes > raw_max;
+
+	if (t->decoder)
+		rec->line =
+			decoder_run(t->decoder, str_sub(rec->line, 0, raw_max), &b->arena, &is_bad);
+	if (is_bad) {
+		rec->flags |= REC_BAD_UTF8;
+		metric_add(t->fi->bad_encoding, 1);
+	}
+	if (is_cut || rec->line.n > cap)
+		cut_line(r, b, rec, full_bytes);
+}
+
+/* What concerns the whole batch. */
+static void made_lines(const struct tail *t, struct batch *b)
+{
+	if (t->decoder)
+		batch_recharge(b);
+	if (t->offset == 0 && str_starts(b->recs[0].line, BOM))
+		b->recs[0].line = str_skip(b->recs[0].line, BOM.n);
+}
+
 /* One record for each line of text, up to BATCH_RECS_MAX. Returns the bytes used. */
 static size_t add_lines(struct reader *r, struct batch *b, struct str text, int64_t t0_ns)
 {
+	const struct decoder *d = r->t->decoder;
 	const char *at = text.p, *end = text.p + text.n;
-	size_t cap = max_line(r->t);
+	size_t unit = decoder_unit(d), plain_max = d ? 0 : max_line(r->t);
 
 	while (at < end && b->nrecs < BATCH_RECS_MAX) {
-		const char *nl = memchr(at, '\n', (size_t)(end - at));
+		struct str rest = str_make(at, (size_t)(end - at));
+		const char *nl = d ? decoder_line_end(d, rest) : memchr(rest.p, '\n', rest.n);
 		const char *stop = nl ? nl : end;
 		struct rec *rec = batch_add(b);
 
-		stop -= stop > at && stop[-1] == '\r';
 		rec->time_ns = t0_ns++;
-		rec->line = str_make(at, (size_t)(stop - at));
-		if (__builtin_expect(rec->line.n > cap, 0))
-			cut_line(r, b, rec, rec->line.n);
+		rec->line = decoder_without_cr(d, str_make(at, (size_t)(stop - at)));
+		if (__builtin_expect(rec->line.n > plain_max, 0))
+			make_line(r, b, rec, rec->line.n);
 		if (__builtin_expect(!nl, 0)) {
 			rec->flags |= REC_PARTIAL;
 			metric_add(r->t->fi->partial, 1);
 			at = end;
 			break;
 		}
-		at = nl + 1;
+		at = nl + unit;
 	}
+	made_lines(r->t, b);
 	return (size_t)(at - text.p);
 }
 
@@ -107,7 +140,7 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 	if (!b)
 		return READ_NO_CREDIT;
 	p = arena_room(&b->arena, before + n);
-	got = file_read(t->fd, p, before + n, t->offset - before);
+	got = tail_bytes(t, p, before + n, t->offset - before);
 	if (got < 0) {
 		log_warn("cannot read", KV("path", t->pos->path), KV_ERRNO(errno));
 		input_count_error(t->fi->in, "read");
@@ -129,10 +162,11 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 }
 
 /* The batch holds the lines of the next `bytes` of the file. */
-static void finish(struct reader *r, struct batch *b, uint64_t bytes, int64_t t0_ns,
-		   uint64_t marker, struct read_batch *ret)
+static enum read_result finish(struct reader *r, struct batch *b, uint64_t bytes, int64_t t0_ns,
+			       uint64_t marker, struct read_batch *ret)
 {
 	struct tail *t = r->t;
+	size_t weight = b->nrecs ? (size_t)bytes : 0;
 	struct pos_range range = { t->offset, t->offset + bytes, t0_ns, b->nrecs, marker };
 
 	if (!r->again) {
@@ -143,9 +177,22 @@ static void finish(struct reader *r, struct batch *b, uint64_t bytes, int64_t t0
 	}
 	t->offset = range.end;
 	t->marker = marker;
-	b->ack = &tail_flight(t, &range, (size_t)bytes)->ack;
-	*ret = (struct read_batch){ t, b, (size_t)bytes };
+	b->ack = &tail_flight(t, &range, weight)->ack;
+	*ret = (struct read_batch){ t, b, weight };
 	tail_count_behind(t);
+	return READ_BATCH;
+}
+
+/* The marker before offset. */
+static bool get_marker(const struct tail *t, uint64_t offset, uint64_t *ret)
+{
+	char bytes[MARKER_BYTES];
+	size_t n = marker_size(offset);
+
+	if (tail_bytes(t, bytes, n, offset - n) != (ssize_t)n)
+		return false;
+	*ret = ident_hash(bytes, n);
+	return true;
 }
 
 /* So many bytes that a batch is about full of records; 0: as many as fit. */
@@ -158,35 +205,60 @@ static void adapt(struct tail *t, const struct batch *b, size_t used)
 	t->line_bytes = (uint32_t)(used / b->nrecs) + 1;
 }
 
-static enum read_result read_lines(struct reader *r, struct read_batch *ret)
+/* No line end up to the end of text, or up to zeros. */
+static enum read_result leave_unfinished(struct reader *r, struct str text, uint64_t left,
+					 struct nul_run nuls)
 {
 	struct tail *t = r->t;
-	uint64_t left = r->limit - t->offset;
-	size_t max = max_read(t), want = t->want_bytes ? t->want_bytes : max, used, whole;
-	struct batch *b;
-	struct str text;
-	enum read_result result;
-	const char *last;
-	int64_t t0_ns;
+	size_t odd = text.n % decoder_unit(t->decoder);
+
+	t->partial = text.n - odd;
+	t->want_bytes = 0;
+	if (!nuls.n && text.n == left) {
+		t->blank = odd;
+		t->must_flush = false;
+		return READ_END;
+	}
+	t->blank = nuls.n;
+	return READ_AGAIN;
+}
+
+static size_t bytes_to_read(const struct tail *t, uint64_t left)
+{
+	size_t max = max_read(t), want = t->want_bytes ? t->want_bytes : max;
 
 	if (want < READ_FLOOR)
 		want = READ_FLOOR;
 	if (want > max)
 		want = max;
-	if (want > left)
-		want = (size_t)left;
-	result = get(r, want, &b, &text);
+	return want < left ? want : (size_t)left;
+}
+
+static enum read_result read_lines(struct reader *r, struct read_batch *ret)
+{
+	struct tail *t = r->t;
+	uint64_t left = r->limit - t->offset;
+	size_t unit = decoder_unit(t->decoder), used, whole, n;
+	enum read_result result;
+	struct nul_run nuls;
+	struct batch *b;
+	struct str text;
+	const char *last;
+	int64_t t0_ns;
+
+	result = get(r, bytes_to_read(t, left), &b, &text);
 	if (result != READ_BATCH)
 		return result;
-	last = memrchr(text.p, '\n', text.n);
-	whole = last ? (size_t)(last - text.p) + 1 : 0;
+	nuls = decoder_find_nuls(t->decoder, text);
+	if (nuls.n)
+		text.n = nuls.start;
+	last = decoder_last_line_end(t->decoder, text);
+	whole = last ? (size_t)(last - text.p) + unit : 0;
 	if (r->is_final && text.n == left)
-		whole = text.n;
+		whole = text.n - text.n % unit;
 	if (!whole) {
 		batch_free(b);
-		t->partial = text.n;
-		t->want_bytes = 0;
-		return text.n == left ? READ_END : READ_AGAIN;
+		return leave_unfinished(r, text, left, nuls);
 	}
 	/* Taken before records are added: both come from the arena. */
 	arena_take(&b->arena, (size_t)(text.p - arena_room(&b->arena, 0)) + whole);
@@ -197,59 +269,82 @@ static enum read_result read_lines(struct reader *r, struct read_batch *ret)
 	}
 	t0_ns = r->again ? r->again->t0_ns : next_time(t->fi);
 	used = add_lines(r, b, str_sub(text, 0, whole), t0_ns);
-	t->partial = used == whole ? text.n - whole : 0;
+	t->partial = used == whole ? (text.n - whole) / unit * unit : 0;
 	adapt(t, b, used);
 	if (used == text.n && text.n == left)
 		t->must_flush = false;
-	{
-		uint64_t end = t->offset + used;
-		size_t n = marker_size(end);
-
-		finish(r, b, used, t0_ns, ident_hash(text.p + used - n, n), ret);
-	}
-	return READ_BATCH;
+	n = marker_size(t->offset + used);
+	return finish(r, b, used, t0_ns, ident_hash(text.p + used - n, n), ret);
 }
 
 /* ---- long lines --------------------------------------------------------------------------- */
+
+/* Zeros at the end of what was read may be the beginning of a hole. */
+static size_t without_nuls(struct str s, size_t unit)
+{
+	size_t n = s.n;
+
+	while (n && s.n - n < NUL_RUN_MIN && !s.p[n - 1])
+		n--;
+	n -= n % unit;
+	return n ? n : s.n;
+}
 
 /* Looks for the line end from where it is known that there is none before. Moves partial. READ_BATCH
  * when found, with the place behind it. */
 static enum read_result search_end(struct reader *r, uint64_t *ret_end)
 {
 	struct tail *t = r->t;
+	size_t unit = decoder_unit(t->decoder);
 	uint64_t work = 0;
 
-	while (t->offset + t->partial < r->limit) {
+	while (t->offset + t->partial + unit <= r->limit) {
 		uint64_t from = t->offset + t->partial, left = r->limit - from;
-		size_t n = left < PROBE_BYTES ? (size_t)left : PROBE_BYTES;
+		size_t n = left < PROBE_BYTES ? (size_t)left / unit * unit : PROBE_BYTES;
+		ssize_t got = tail_bytes(t, t->fi->probe, n, from);
+		struct nul_run nuls;
+		struct str text;
 		const char *nl;
-		ssize_t got;
 
 		if (work >= PROBE_WORK)
 			return READ_AGAIN;
-		got = file_read(t->fd, t->fi->probe, n, from);
-		if (got <= 0)
+		if (got < (ssize_t)unit)
 			return got < 0 ? READ_TROUBLE : READ_END;
-		nl = memchr(t->fi->probe, '\n', (size_t)got);
+		text = str_make(t->fi->probe, (size_t)got);
+		text.n = (uint64_t)got < left ? without_nuls(text, unit) : text.n / unit * unit;
+		nl = decoder_line_end(t->decoder, text);
+		nuls = decoder_find_nuls(t->decoder,
+					 nl ? str_make(text.p, (size_t)(nl - text.p)) : text);
+		if (nuls.n) {
+			t->partial += nuls.start;
+			t->blank = nuls.n;
+			return READ_AGAIN;
+		}
 		if (nl) {
-			*ret_end = from + (size_t)(nl - t->fi->probe) + 1;
+			*ret_end = from + (size_t)(nl - text.p) + unit;
 			return READ_BATCH;
 		}
-		t->partial += (size_t)got;
-		work += (size_t)got;
+		t->partial += text.n;
+		work += text.n;
 		/* A file without line ends must not be searched for ever. */
 		if (t->partial >= LINE_SCAN_MAX && !r->again)
 			break;
 	}
 	*ret_end = t->offset + t->partial;
-	return r->is_final || t->partial >= LINE_SCAN_MAX ? READ_BATCH : READ_END;
+	if (r->is_final || t->partial >= LINE_SCAN_MAX)
+		return READ_BATCH;
+	t->blank = (r->limit - *ret_end) % unit;
+	return READ_END;
 }
 
-static bool is_cr(int fd, uint64_t at)
+/* Of the line end that stands before `end`. */
+static size_t cr_before(const struct tail *t, uint64_t end)
 {
-	char c;
+	size_t unit = decoder_unit(t->decoder);
+	char bytes[2];
+	bool is_there = tail_bytes(t, bytes, unit, end - unit) == (ssize_t)unit;
 
-	return file_read(fd, &c, 1, at) == 1 && c == '\r';
+	return is_there && !decoder_without_cr(t->decoder, str_make(bytes, unit)).n ? unit : 0;
 }
 
 /* The line that ends at `end` and does not fit a read. */
@@ -257,18 +352,20 @@ static enum read_result read_long(struct reader *r, uint64_t end, bool has_end,
 				  struct read_batch *ret)
 {
 	struct tail *t = r->t;
-	uint64_t full = end - t->offset - has_end, marker;
-	size_t cap = max_line(t), n = full < cap + 1 ? (size_t)full : cap + 1;
+	uint64_t full = end - t->offset - (has_end ? decoder_unit(t->decoder) : 0), marker;
+	size_t most = decoder_bytes_for(t->decoder, max_line(t)), n;
 	enum read_result result;
 	struct batch *b;
 	struct rec *rec;
 	struct str text;
 	int64_t t0_ns;
 
+	full -= cr_before(t, t->offset + full);
+	n = full < most ? (size_t)full : most;
 	result = get(r, n, &b, &text);
 	if (result != READ_BATCH)
 		return result;
-	if (text.n < n || !marker_read(t->fd, end, &marker)) {
+	if (text.n < n || !get_marker(t, end, &marker)) {
 		batch_free(b);
 		return READ_TROUBLE;
 	}
@@ -277,18 +374,15 @@ static enum read_result read_long(struct reader *r, uint64_t end, bool has_end,
 	rec = batch_add(b);
 	rec->time_ns = t0_ns;
 	rec->line = text;
-	if (n == full && text.p[n - 1] == '\r')
-		rec->line.n--;
-	if (rec->line.n > cap)
-		cut_line(r, b, rec, full - (has_end && is_cr(t->fd, end - 2)));
 	if (!has_end) {
 		rec->flags |= REC_PARTIAL;
 		metric_add(t->fi->partial, 1);
 	}
+	make_line(r, b, rec, full);
+	made_lines(t, b);
 	t->partial = 0;
 	t->must_flush = false;
-	finish(r, b, end - t->offset, t0_ns, marker, ret);
-	return READ_BATCH;
+	return finish(r, b, end - t->offset, t0_ns, marker, ret);
 }
 
 static enum read_result read_far(struct reader *r, struct read_batch *ret)
@@ -306,6 +400,101 @@ static enum read_result read_far(struct reader *r, struct read_batch *ret)
 	return read_lines(r, ret);
 }
 
+static enum read_result read_on(struct reader *r, struct read_batch *ret)
+{
+	return r->t->partial >= PROBE_MIN_BYTES ? read_far(r, ret) : read_lines(r, ret);
+}
+
+/* ---- holes -------------------------------------------------------------------------------- */
+
+/* A writer that does not append leaves a hole when its file is truncated, a crash can leave zeros
+ * anywhere: they end the line before them and are passed over. Zeros that nothing follows are room
+ * that was reserved: they are not passed, there may be a line in their place any moment. */
+
+static uint64_t next_data(const struct tail *t, uint64_t at, uint64_t limit)
+{
+	off_t data;
+
+	if (t->fd < 0)
+		return at;
+	data = os->lseek(t->fd, (off_t)at, SEEK_DATA);
+	if (data < 0)
+		return errno == ENXIO ? limit : at;
+	return (uint64_t)data < limit ? (uint64_t)data : limit;
+}
+
+static size_t leading_nuls(struct str s)
+{
+	size_t n = 0;
+
+	while (n < s.n && !s.p[n])
+		n++;
+	return n;
+}
+
+/* The batch that stands for the zeros up to `end`: no records, but the position passes them. */
+static enum read_result pass_nuls(struct reader *r, uint64_t end, struct read_batch *ret)
+{
+	struct tail *t = r->t;
+	struct batch *b = input_batch(t->fi->in, &t->source, 0);
+	uint64_t marker;
+
+	if (!b)
+		return READ_NO_CREDIT;
+	if (!get_marker(t, end, &marker)) {
+		batch_free(b);
+		return READ_TROUBLE;
+	}
+	metric_add(t->fi->nul_bytes, (int64_t)(end - t->offset));
+	t->blank = 0;
+	return finish(r, b, end - t->offset, r->again ? r->again->t0_ns : next_time(t->fi), marker,
+		      ret);
+}
+
+/* From the zeros that are known on: what is behind them? */
+static enum read_result read_blank(struct reader *r, struct read_batch *ret)
+{
+	struct tail *t = r->t;
+	uint64_t start = t->offset + t->partial, at = start + t->blank, work = 0;
+	size_t unit = decoder_unit(t->decoder), n = 0, nuls = 0;
+	bool is_data = false;
+	ssize_t got;
+
+	while (at < r->limit && !is_data) {
+		if (work >= PROBE_WORK)
+			return READ_AGAIN;
+		at = next_data(t, at, r->limit);
+		n = r->limit - at < PROBE_BYTES ? (size_t)(r->limit - at) : PROBE_BYTES;
+		got = n ? tail_bytes(t, t->fi->probe, n, at) : 0;
+		if (got < 0 || (n && !got))
+			return READ_TROUBLE;
+		nuls = leading_nuls(str_make(t->fi->probe, (size_t)got));
+		is_data = nuls < (size_t)got;
+		at += nuls;
+		at -= is_data ? (at - start) % unit : 0;
+		work += nuls;
+		t->blank = at - start;
+	}
+	if (!is_data && !r->again && !(r->is_final && t->partial)) {
+		t->must_flush = false;
+		return READ_END;
+	}
+	n = t->blank < PROBE_BYTES ? (size_t)t->blank : PROBE_BYTES;
+	got = tail_bytes(t, t->fi->probe, n, start);
+	if (got != (ssize_t)n)
+		return READ_TROUBLE;
+	if (leading_nuls(str_make(t->fi->probe, n)) < n) {
+		t->blank = 0; /* reserved room, and somebody has begun to use it */
+		return READ_AGAIN;
+	}
+	if (!t->partial)
+		return pass_nuls(r, at, ret);
+	r->limit = start;
+	r->is_final = true;
+	t->blank = 0;
+	return read_on(r, ret);
+}
+
 /* ---- the beginning of the file ------------------------------------------------------------ */
 
 /* Notes more of the beginning while the file is short. */
@@ -314,7 +503,7 @@ static enum read_result look_at_head(struct tail *t)
 	uint32_t n = head_size(t->size);
 	char head[HEAD_BYTES];
 
-	if (t->pos->head_n >= n || file_read(t->fd, head, n, 0) != (ssize_t)n)
+	if (t->pos->head_n >= n || tail_bytes(t, head, n, 0) != (ssize_t)n)
 		return READ_BATCH;
 	if (ident_hash(head, t->pos->head_n) != t->pos->head && t->pos->head_n) {
 		tail_restart(t);
@@ -330,6 +519,22 @@ static enum read_result look_at_head(struct tail *t)
 	}
 	positions_head(t->fi->positions, t->pos, n, ident_hash(head, n));
 	return READ_BATCH;
+}
+
+/* A byte order mark is stronger than the configuration, as the standard has it. */
+static bool choose_decoder(struct tail *t)
+{
+	char head[4];
+	ssize_t got = tail_bytes(t, head, BOM.n, 0);
+	struct decoder *marked;
+	bool is_mark;
+
+	if (got < 0)
+		return false;
+	marked = decoder_of_mark(str_make(head, (size_t)got), &is_mark);
+	t->decoder = is_mark ? marked : t->fi->decoder;
+	t->knows_decoder = got >= 2; /* a single byte may be half of one */
+	return true;
 }
 
 /* The range that begins at offset, if it was read before a restart. */
@@ -368,18 +573,25 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 	if (t->is_unseen)
 		return READ_TROUBLE;
 	if (copies_hold(t))
-		return t->fd < 0 ? READ_CLOSED : READ_WAIT;
+		return t->is_closed ? READ_CLOSED : READ_WAIT;
+	if (t->fd < 0 && !t->is_replaying && !tail_unread(t) && !t->must_flush)
+		return READ_END;
+	if (idle_open(t) != IDLE_OPEN)
+		return READ_TROUBLE;
+	idle_used(t);
 	result = look_at_head(t);
 	if (result != READ_BATCH)
 		return result;
+	if (!t->knows_decoder && !choose_decoder(t))
+		return READ_TROUBLE;
 	r.limit = t->size;
 	r.is_final = t->must_flush;
 	find_again(&r);
 	if (r.limit == t->offset)
 		t->must_flush = false;
-	if (r.limit == t->offset || (r.limit == t->offset + t->partial && !r.is_final))
+	if (r.limit == t->offset || (r.limit <= t->offset + t->partial + t->blank && !r.is_final))
 		return READ_END;
 	if (tail_is_late(t))
 		return READ_WAIT;
-	return t->partial >= PROBE_MIN_BYTES ? read_far(&r, ret) : read_lines(&r, ret);
+	return t->blank ? read_blank(&r, ret) : read_on(&r, ret);
 }

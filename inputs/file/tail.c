@@ -30,7 +30,7 @@ void tail_ready(struct tail *t)
 {
 	struct file_input *fi = t->fi;
 
-	if (t->is_ready || t->fd < 0)
+	if (t->is_ready || t->is_closed)
 		return;
 	t->is_ready = true;
 	t->next_ready = NULL;
@@ -70,8 +70,8 @@ bool tail_is_late(struct tail *t)
 	struct tail *older = t->after;
 
 	/* Once for what t has: an older file that is flooded must not hold it up for ever. */
-	if (t->has_waited || !older || older->fd < 0 || older->troubles || !tail_look(older) ||
-	    older->is_unseen || older->size <= older->offset + older->partial) {
+	if (t->has_waited || !older || older->is_closed || older->troubles || !tail_look(older) ||
+	    older->is_unseen || !tail_unread(older)) {
 		t->has_waited = false;
 		return false;
 	}
@@ -89,12 +89,19 @@ bool tail_must_wait(struct tail *t)
 	return t->is_ahead;
 }
 
+ssize_t tail_bytes(const struct tail *t, void *p, size_t n, uint64_t at)
+{
+	return file_read(t->fd, p, n, at);
+}
+
 /* ---- state -------------------------------------------------------------------------------- */
 
 void tail_count_behind(struct tail *t)
 {
-	uint64_t now = t->fd >= 0 && t->size > t->offset && !t->copy_of ? t->size - t->offset : 0;
-	bool is_nameless = t->fd >= 0 && t->is_rotated;
+	uint64_t now = !t->is_closed && t->size > t->offset && !t->copy_of
+			       ? t->size - t->offset - t->blank
+			       : 0;
+	bool is_nameless = !t->is_closed && t->is_rotated;
 
 	metric_add(t->fi->behind, (int64_t)(now - t->behind));
 	t->behind = now;
@@ -119,7 +126,7 @@ static void skip_foreign(struct tail *t)
 
 void tail_restart(struct tail *t)
 {
-	uint64_t lost = t->size > t->offset ? t->size - t->offset : 0;
+	uint64_t lost = t->size > t->offset ? t->size - t->offset - t->blank : 0;
 
 	if (copies_take_over(t))
 		return;
@@ -129,9 +136,9 @@ void tail_restart(struct tail *t)
 	metric_add(t->fi->truncated, 1);
 	metric_add(t->fi->lost_rewritten, (int64_t)lost);
 	positions_restart(t->fi->positions, t->pos);
-	t->offset = t->partial = t->size = t->marker = 0;
+	t->offset = t->partial = t->blank = t->size = t->marker = 0;
 	t->generation++;
-	t->must_flush = t->is_replaying = false;
+	t->must_flush = t->is_replaying = t->knows_decoder = false;
 	if (t->is_rotated)
 		skip_foreign(t);
 	tail_count_behind(t);
@@ -145,12 +152,32 @@ static void identify(struct tail *t, const struct file_id *id)
 	positions_move(t->fi->positions, t->pos, &t->id);
 }
 
+/* Opens a closed one. False: it was deleted meanwhile. */
+static bool look_closed(struct tail *t)
+{
+	enum idle_open result;
+
+	t->is_unseen = false;
+	if (idle_is_unchanged(t))
+		return true;
+	result = idle_open(t);
+	t->is_unseen = result == IDLE_LATER;
+	if (result != IDLE_GONE)
+		return true;
+	idle_gone(t);
+	return false;
+}
+
 bool tail_look(struct tail *t)
 {
 	int64_t mtime_ns;
 	uint64_t size;
 	struct file_look look;
 
+	if (t->fd < 0 && !look_closed(t))
+		return false;
+	if (t->fd < 0)
+		return true;
 	t->is_unseen = !file_look(t->fd, &look);
 	if (t->is_unseen) {
 		log_warn("cannot look at a file", KV("path", t->pos->path), KV_ERRNO(errno));
@@ -174,7 +201,8 @@ bool tail_look(struct tail *t)
 	}
 	if (size < t->offset + t->partial)
 		t->partial = 0;
-	if (size != t->size) {
+	if (size != t->size || (t->blank && mtime_ns != t->mtime_ns)) {
+		t->blank = 0; /* looked at again: there may be text now */
 		t->grown_ns = clock_mono_ns();
 		t->must_flush = false; /* the line goes on */
 	}
@@ -188,14 +216,14 @@ bool tail_look_closely(struct tail *t)
 {
 	if (!tail_look(t))
 		return false;
-	if (!t->is_unseen && marker_is(t->fd, t->offset, t->marker) == SAME_NO)
+	if (!t->is_unseen && t->fd >= 0 && marker_is(t->fd, t->offset, t->marker) == SAME_NO)
 		tail_restart(t);
-	return t->fd >= 0;
+	return !t->is_closed;
 }
 
 bool tail_poll(struct tail *t)
 {
-	if (t->fd < 0 || t->is_ready || !tail_look(t) || t->size <= t->offset + t->partial)
+	if (t->is_closed || t->is_ready || !tail_look(t) || !tail_unread(t))
 		return false;
 	tail_ready(t);
 	return true;
@@ -214,7 +242,7 @@ static void on_timer(struct timer *timer)
 		return;
 	if (t->is_unseen) {
 		tail_trouble(t);
-	} else if (t->size > t->offset + t->partial) {
+	} else if (tail_unread(t)) {
 		tail_ready(t);
 	} else if (!t->is_at_end || clock_mono_ns() - since_ns < wait_ns) {
 		tail_at_end(t);
@@ -299,7 +327,7 @@ static void on_settled(struct ack *a)
 	}
 	if (positions_have_changes(fi->positions) && !fi->save_timer.slot)
 		loop_timer_in(fi->in->loop, &fi->save_timer, SAVE_DELAY_NS, on_save);
-	if (t->fd < 0 && !t->line.outstanding)
+	if (t->is_closed && !t->line.outstanding)
 		tail_free(t);
 	else if (t->is_ahead)
 		tail_ready(t);
@@ -329,6 +357,8 @@ void tail_set_path(struct tail *t, struct str path)
 	struct file_input *fi = t->fi;
 	char *copy;
 
+	if (!path.p)
+		idle_name_lost(t);
 	map_del(&fi->by_path, &t->by_path);
 	mem_free((void *)(uintptr_t)t->path.p);
 	t->path = STR_NONE;
@@ -383,7 +413,7 @@ static void line_up(struct tail *t)
 	if (younger)
 		younger->after = t;
 	/* It may have grown since it was looked at: to its end once more, before t is read. */
-	if (t->after && t->after->fd >= 0) {
+	if (t->after && !t->after->is_closed) {
 		t->after->is_at_end = false;
 		tail_ready(t->after);
 	}
@@ -398,7 +428,7 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 
 	t->magic = TAIL_MAGIC;
 	t->fi = fi;
-	t->fd = fd;
+	t->fd = -1;
 	t->id = look->id;
 	t->pos = pos;
 	t->offset = pos->offset;
@@ -426,6 +456,7 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	metric_add(fi->open_files, 1);
 	tail_count_behind(t);
 	tail_set_path(t, path);
+	idle_take(t, fd);
 	if (look->nlink > 1 || look->is_mount)
 		watch_file(fi->watch, &t->watched, fd);
 	return t;
@@ -433,9 +464,8 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 
 int tail_replace(struct tail *t, int fd, const struct file_look *look)
 {
-	int old = t->fd;
+	int old = idle_swap(t, fd);
 
-	t->fd = fd;
 	identify(t, &look->id);
 	tail_ready(t);
 	return old;
@@ -443,17 +473,17 @@ int tail_replace(struct tail *t, int fd, const struct file_look *look)
 
 static void detach(struct tail *t)
 {
-	if (t->fd < 0)
+	if (t->is_closed)
 		return;
 	copies_let_go(t);
+	t->is_closed = true;
 	t->fi->must_walk |= t->path.p != NULL; /* whatever it is called by is not read now */
 	leave_queue(t);
 	loop_timer_del(t->fi->in->loop, &t->timer);
 	map_del(&t->fi->by_id, &t->by_id);
 	map_del(&t->fi->by_path, &t->by_path);
 	watch_file_drop(t->fi->watch, &t->watched);
-	os->close(t->fd);
-	t->fd = -1;
+	idle_close(t);
 	t->fi->nopen--;
 	metric_add(t->fi->open_files, -1);
 	tail_count_behind(t);
@@ -477,18 +507,16 @@ void tail_free_retired(struct file_input *fi)
 	fi->nretired = 0;
 	for (struct tail *t = fi->tails; t; t = next) {
 		next = t->next;
-		if (t->fd < 0 && !t->line.outstanding)
+		if (t->is_closed && !t->line.outstanding)
 			tail_free(t);
 	}
 }
 
 void tail_close(struct tail *t)
 {
-	struct stat st;
-
-	if (t->fd < 0)
+	if (t->is_closed)
 		return;
-	if (OS_RETRY(os->fstat(t->fd, &st)) == 0 && st.st_nlink == 0) {
+	if (t->fd >= 0 && idle_is_gone(t)) {
 		t->is_forgotten = true;
 		metric_add(t->fi->deleted, 1);
 	}
@@ -536,6 +564,7 @@ void tail_free(struct tail *t)
 		t->next->link = t->link;
 	source_fini(&t->source);
 	mem_free((void *)(uintptr_t)t->path.p);
+	mem_free(t->last_path);
 	t->magic = 0;
 	mem_free(t);
 }

@@ -72,6 +72,7 @@ static inline struct rig *rig_new(const char *pattern)
 	g->got = mem_array(GOT_MAX, sizeof(*g->got));
 	g->conf = (struct file_conf){ .paths = { 1, g->patterns },
 				      .max_line = 262144,
+				      .encoding = STR("utf-8"),
 				      .rotate_wait_ns = 100 * NS_PER_MS,
 				      .partial_wait_ns = 100 * NS_PER_MS,
 				      .poll_interval_ns = 20 * NS_PER_MS,
@@ -173,7 +174,7 @@ static inline void rig_open(struct rig *g)
 				   .sinks = &g->sink,
 				   .nsinks = 1,
 				   .budget = &g->budget,
-				   .max_streams = 1000 };
+				   .max_streams = 20000 };
 	struct err err = ERR_NONE;
 	struct chain *chain = NULL;
 

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* More files than descriptors: closed when idle, opened again by identity, and what becomes of those
+ * that are renamed or deleted while they are closed. Turns are fair among very many files. */
+#include "lib/os.h"
+#include "tests/unit/file_rig.h"
+
+static const char *numbered(const char *fmt, int i)
+{
+	static char names[4][32];
+	static unsigned next;
+	char *name = names[next++ % 4];
+
+	snprintf(name, sizeof(names[0]), fmt, i);
+	return name;
+}
+
+static struct tail *tail_at(struct rig *g, const char *name)
+{
+	struct str path = str_c(rig_path(g, name));
+
+	for (struct tail *t = rig_input(g)->tails; t; t = t->next)
+		if (str_eq(t->pos->path, path))
+			return t;
+	return NULL;
+}
+
+/* Looks at it now; events would come a moment later. */
+static void look(struct rig *g, const char *name)
+{
+	struct tail *t = tail_at(g, name);
+
+	OK(t != NULL);
+	if (t)
+		tail_poll(t);
+}
+
+static int64_t lost_closed(void)
+{
+	return counter(METRIC_FILE_BYTES_LOST, "reason", "closed");
+}
+
+/* Every line of every file, in order, with a tenth of the descriptors. */
+static void few_descriptors(void)
+{
+	struct rig *g = rig_new("*.log");
+	int next[40] = { 0 };
+
+	g->conf.max_open_files = 4;
+	rig_start(g);
+	for (int round = 0; round < 5; round++) {
+		if (round == 3) {
+			rig_stop(g);
+			rig_start(g);
+		}
+		for (int i = 0; i < 40; i++)
+			append(g, numbered("%d.log", i), numbered("line %d\n", round));
+		UNTIL(g, g->ngot == 40u * (unsigned)(round + 1));
+		OK(rig_input(g)->nfds <= 4);
+		EQ_INT(rig_input(g)->nopen, 40);
+		EQ_INT(metric_value(metric_get(METRIC_FILE_DESCRIPTORS, "input", "test", NULL)),
+		       (int64_t)rig_input(g)->nfds);
+	}
+	for (size_t i = 0; i < g->ngot; i++) {
+		int file = atoi(strrchr(g->got[i].filename, '/') + 1);
+
+		EQ_STR(str_c(g->got[i].line), numbered("line %d", next[file]++));
+	}
+	rig_end(g);
+	EQ_INT(metric_value(metric_get(METRIC_FILE_DESCRIPTORS, "input", "test", NULL)), 0);
+}
+
+/* Long files take turns with the fewest descriptors there can be. */
+static void fewest_descriptors(void)
+{
+	struct rig *g = rig_new("*.log");
+	int next[10] = { 0 };
+
+	g->conf.max_open_files = 1;
+	for (int i = 0; i < 10; i++)
+		append_numbered(g, numbered("%d.log", i), "n", 0, 10000);
+	rig_start(g);
+	UNTIL(g, g->ngot == 100000);
+	for (size_t i = 0; i < g->ngot; i++) {
+		int file = atoi(strrchr(g->got[i].filename, '/') + 1);
+
+		if (strcmp(g->got[i].line, numbered("n %d", next[file]++)) != 0)
+			FAIL("record %zu is out of order", i);
+	}
+	OK(rig_input(g)->nfds <= 4);
+	rig_end(g);
+}
+
+/* Told by an event, or found in the directory when more were renamed than are remembered. */
+static void renamed_while_closed(void)
+{
+	static const int counts[] = { 3, 2 * ARRIVALS };
+
+	for (size_t row = 0; row < ARRAY_LEN(counts); row++) {
+		struct rig *g = rig_new("*.log");
+		int n = counts[row];
+
+		ROW(row ? "many" : "few");
+		g->conf.max_open_files = 2;
+		g->conf.max_rotated_files = 10000;
+		for (int i = 0; i < n; i++)
+			append(g, numbered("%d.log", i), "one\n");
+		rig_start(g);
+		UNTIL(g, g->ngot == (size_t)n);
+		g->conf.rotate_wait_ns = 2 * NS_PER_S;
+		/* Late lines come behind the rename, where nobody of us looks. */
+		for (int i = 0; i < n; i++)
+			OK(rename(rig_path(g, numbered("%d.log", i)),
+				  rig_path(g, numbered("%d.old", i))) == 0);
+		for (int i = 0; i < n; i++) {
+			append(g, numbered("%d.old", i), "late\n");
+			append(g, numbered("%d.log", i), "new\n");
+		}
+		UNTIL(g, g->ngot == 3 * (size_t)n);
+		for (int i = 0; i < n; i++) {
+			const char *path = rig_path(g, numbered("%d.log", i));
+			static const char *const want[] = { "one", "late", "new" };
+			unsigned k = 0;
+
+			for (size_t j = 0; j < g->ngot; j++)
+				if (strcmp(g->got[j].filename, path) == 0 && k < 3)
+					EQ_STR(str_c(g->got[j].line), want[k++]);
+			EQ_INT(k, 3);
+		}
+		rig_end(g);
+	}
+}
+
+static void renamed_to_a_name_that_matches(void)
+{
+	struct rig *g = rig_new("*.log*");
+
+	g->conf.max_open_files = 1;
+	append(g, "a.log", "one\n");
+	append(g, "b.log", "two\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == 2);
+	idle_close(tail_at(g, "a.log"));
+	idle_close(tail_at(g, "b.log"));
+	OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
+	OK(rename(rig_path(g, "b.log"), rig_path(g, "b.log.1")) == 0);
+	append(g, "a.log.1", "three\n");
+	append(g, "b.log.1", "four\n");
+	UNTIL(g, g->ngot == 4);
+	rig_run(g, 30);
+	EQ_INT(g->ngot, 4);
+	EQ_INT(rig_input(g)->nopen, 2);
+	rig_end(g);
+}
+
+static void deleted_while_closed(void)
+{
+	struct rig *g = rig_new("*.log");
+	int64_t gone = counter(METRIC_FILE_EVENTS, "event", "gone_closed"), lost = lost_closed();
+
+	g->conf.max_open_files = 1;
+	append(g, "a.log", "one\n");
+	append(g, "b.log", "two\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == 2);
+	append(g, "b.log", "three\n");
+	UNTIL(g, g->ngot == 3);
+	idle_close(tail_at(g, "a.log"));
+	unlink(rig_path(g, "a.log"));
+	UNTIL(g, rig_input(g)->nopen == 1);
+	EQ_INT(counter(METRIC_FILE_EVENTS, "event", "gone_closed") - gone, 1);
+	EQ_INT(lost_closed() - lost, 0);
+	append(g, "a.log", "four\n");
+	UNTIL(g, g->ngot == 4);
+
+	ROW("with bytes that were seen and not read");
+	rig_input(g)->is_paused = true;
+	append(g, "a.log", "lost\n");
+	look(g, "a.log");
+	append(g, "b.log", "five\n");
+	look(g, "b.log");
+	idle_close(tail_at(g, "a.log"));
+	unlink(rig_path(g, "a.log"));
+	rig_input(g)->is_paused = false;
+	UNTIL(g, rig_input(g)->nopen == 1);
+	UNTIL(g, g->ngot == 5);
+	EQ_INT(lost_closed() - lost, 5);
+	rig_end(g);
+}
+
+/* A rotated file is not closed before it was read and settled, whatever the limit. */
+static void rotated_files_stay_open(void)
+{
+	struct rig *g = rig_new("*.log");
+
+	g->conf.max_open_files = 1;
+	g->conf.max_rotated_files = 100;
+	for (int i = 0; i < 5; i++)
+		append(g, numbered("%d.log", i), "one\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == 5);
+	rig_input(g)->is_paused = true;
+	for (int i = 0; i < 5; i++) {
+		append(g, numbered("%d.log", i), "unread\n");
+		look(g, numbered("%d.log", i));
+		OK(rename(rig_path(g, numbered("%d.log", i)), rig_path(g, numbered("%d.old", i))) ==
+		   0);
+		find_scan(rig_input(g)); /* opens it, nameless as it is */
+		OK(tail_look(tail_at(g, numbered("%d.log", i))));
+	}
+	EQ_INT(rig_input(g)->nfds, 5);
+	for (int i = 0; i < 5; i++)
+		unlink(rig_path(g, numbered("%d.old", i)));
+	rig_input(g)->is_paused = false;
+	UNTIL(g, g->ngot == 10);
+	UNTIL(g, rig_input(g)->nopen == 0);
+	rig_end(g);
+}
+
+/* ---- no descriptors ----------------------------------------------------------------------- */
+
+static struct rig *limited;
+
+static int limited_open(const char *path, int flags, mode_t mode)
+{
+	if ((strstr(path, ".log") || strstr(path, "/proc")) && limited &&
+	    rig_input(limited)->nfds >= 3) {
+		errno = EMFILE;
+		return -1;
+	}
+	return os_kernel.open(path, flags, mode);
+}
+
+static void emfile(void)
+{
+	struct rig *g = rig_new("*.log");
+	struct os_ops ops = os_kernel;
+
+	g->conf.max_open_files = 100;
+	ops.open = limited_open;
+	rig_start(g);
+	limited = g;
+	os = &ops;
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 20; i++)
+			append(g, numbered("%d.log", i), "line\n");
+		UNTIL(g, g->ngot == 20u * (unsigned)(round + 1));
+	}
+	OK(rig_input(g)->nfds <= 3);
+	os = &os_kernel;
+	limited = NULL;
+	rig_end(g);
+}
+
+/* ---- turns -------------------------------------------------------------------------------- */
+
+/* While one file is flooded, each of the others has its turn within one round of the queue. */
+static void fair_among_many(void)
+{
+	int n = getenv("TAILRACE_LONG") ? 9999 : 1999, quiet = 0;
+	struct rig *g = rig_new("*.log");
+	size_t flood = 0, turns = 0;
+
+	g->conf.max_open_files = 100;
+	for (int i = 0; i < n; i++)
+		append(g, numbered("%d.log", i), "");
+	rig_start(g);
+	rig_run(g, 1);
+	append_numbered(g, "flood.log", "a line of the file that is flooded", 0, 200000);
+	UNTIL(g, g->ngot > 0);
+	for (int i = 0; i < n; i++)
+		append(g, numbered("%d.log", i), "q\n");
+	rig_forget(g);
+	for (struct tail *t = rig_input(g)->tails; t; t = t->next)
+		tail_ready(t);
+	for (; quiet < n && turns < 10000; turns++) {
+		size_t before = g->ngot, now = 0;
+
+		loop_once(g->loop, 0);
+		for (size_t i = before; i < g->ngot; i++)
+			if (g->got[i].line[0] == 'q')
+				quiet++;
+			else
+				now++;
+		flood += quiet < n ? now : 0; /* the last turn is filled up with it */
+	}
+	EQ_INT(quiet, n);
+	OK(flood > 0 && flood <= BATCH_RECS_MAX);
+	OK(turns <= (size_t)n / TURN_BATCHES + 10);
+	UNTIL(g, tail_at(g, "flood.log")->is_at_end);
+	rig_end(g);
+}
+
+int main(void)
+{
+	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
+	RUN(few_descriptors);
+	RUN(fewest_descriptors);
+	RUN(renamed_while_closed);
+	RUN(renamed_to_a_name_that_matches);
+	RUN(deleted_while_closed);
+	RUN(rotated_files_stay_open);
+	RUN(emfile);
+	RUN(fair_among_many);
+	return test_end();
+}
