@@ -360,6 +360,7 @@ static int aim(const char *path, const char *offset, struct target *t, struct er
 {
 	int fd = OS_RETRY(os->open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0));
 	char head[HEAD_BYTES];
+	struct decoder *d;
 	uint64_t wish = 0;
 	int rc = 0;
 
@@ -383,9 +384,9 @@ static int aim(const char *path, const char *offset, struct target *t, struct er
 		rc = EXIT_WRONG,
 		err_set(err, -EINVAL, "offset %s is behind its end, it has %llu bytes", offset,
 			(unsigned long long)t->look.size);
-	if (rc == 0 &&
-	    (!line_start(fd, wish, &t->offset) || !marker_read(fd, t->offset, &t->marker) ||
-	     file_read(fd, head, t->head_n, 0) != (ssize_t)t->head_n))
+	if (rc == 0 && (!line_decoder(fd, NULL, &d) || !line_start(fd, d, wish, &t->offset) ||
+			!marker_read(fd, t->offset, &t->marker) ||
+			file_read(fd, head, t->head_n, 0) != (ssize_t)t->head_n))
 		rc = 1, err_errno(err, errno, "cannot read the file");
 	t->head = rc == 0 ? ident_hash(head, t->head_n) : 0;
 	os->close(fd);

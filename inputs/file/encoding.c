@@ -133,18 +133,16 @@ void decoder_free(struct decoder *d)
 	mem_free(d);
 }
 
-struct decoder *decoder_of_mark(struct str head, bool *is_mark)
+struct decoder *decoder_for(struct str head, struct decoder *configured)
 {
 	static struct decoder utf16[] = { { .kind = ENCODING_UTF16LE },
 					  { .kind = ENCODING_UTF16BE } };
 
-	*is_mark = true;
 	if (str_starts(head, STR("\xff\xfe")))
 		return &utf16[0];
 	if (str_starts(head, STR("\xfe\xff")))
 		return &utf16[1];
-	*is_mark = str_starts(head, BOM);
-	return NULL;
+	return str_starts(head, BOM) ? NULL : configured;
 }
 
 static bool is_wide(const struct decoder *d)

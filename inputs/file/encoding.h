@@ -19,9 +19,10 @@ int decoder_new(struct str name, struct decoder **ret, struct err *err);
 void decoder_free(struct decoder *d);
 /* Is there an encoding of this name? err as above. */
 int encoding_check(struct str name, struct err *err);
-/* What the byte order mark at the beginning of a file says: a decoder for UTF-16 (nobody frees it),
- * or NULL: UTF-8, or no mark. *is_mark tells which. */
-struct decoder *decoder_of_mark(struct str head, bool *is_mark);
+/* By the byte order mark that the file begins with (head: its first bytes, BOM.n of them), which is
+ * stronger than what was configured, as the standard has it; without one it is `configured`. Only
+ * what decoder_new() gave is to be freed. */
+struct decoder *decoder_for(struct str head, struct decoder *configured);
 
 /* The line in UTF-8: in the arena, or itself when that is the same. What has no meaning becomes
  * U+FFFD and sets *is_bad. */

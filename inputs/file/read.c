@@ -521,18 +521,14 @@ static enum read_result look_at_head(struct tail *t)
 	return READ_BATCH;
 }
 
-/* A byte order mark is stronger than the configuration, as the standard has it. */
 static bool choose_decoder(struct tail *t)
 {
 	char head[4];
 	ssize_t got = tail_bytes(t, head, BOM.n, 0);
-	struct decoder *marked;
-	bool is_mark;
 
 	if (got < 0)
 		return false;
-	marked = decoder_of_mark(str_make(head, (size_t)got), &is_mark);
-	t->decoder = is_mark ? marked : t->fi->decoder;
+	t->decoder = decoder_for(str_make(head, (size_t)got), t->fi->decoder);
 	t->knows_decoder = got >= 2; /* a single byte may be half of one */
 	return true;
 }

@@ -35,9 +35,13 @@ enum start_at start_of(struct file_input *fi, const struct file_look *look, stru
 
 void start_at(struct file_input *fi, struct pos *p, int fd, uint64_t size, enum start_at at)
 {
-	uint64_t offset = at == AT_BEGINNING ? 0 : size, marker;
+	uint64_t offset, marker;
+	struct decoder *d;
 
-	if (at == AT_LAST_LINE && !line_start(fd, size, &offset))
+	if (at == AT_BEGINNING || !line_decoder(fd, fi->decoder, &d))
+		return;
+	offset = size - size % decoder_unit(d);
+	if (at == AT_LAST_LINE && !line_start(fd, d, size, &offset))
 		return;
 	if (offset && marker_read(fd, offset, &marker))
 		positions_skip(fi->positions, p, offset, marker);

@@ -203,6 +203,26 @@ static void carriage_returns(void)
 	rig_end(g);
 }
 
+/* Begun at its end, a file is begun at a whole unit: the half character behind it comes. */
+static void encoded_from_the_end(void)
+{
+	static const char *const marks[] = { "\xff\xfe", "" };
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		struct rig *g = rig_with("utf-16le");
+
+		g->conf.start = START_END;
+		put(g, str_c(marks[i]));
+		put(g, STR("o\0l\0d\0\n\0n\0e"));
+		rig_start(g);
+		rig_run(g, 20);
+		put(g, STR("\0w\0\n\0"));
+		EXPECT(g, "new\n");
+		EQ_INT(g->got[0].flags, 0);
+		rig_end(g);
+	}
+}
+
 /* Half a character at the end waits, and is not searched for all the time. */
 static void half_a_character(void)
 {
@@ -480,6 +500,7 @@ int main(void)
 	RUN(encoded_files);
 	RUN(bytes_repaired_and_flagged);
 	RUN(carriage_returns);
+	RUN(encoded_from_the_end);
 	RUN(half_a_character);
 	RUN(long_encoded_lines);
 	RUN(random_pieces);
