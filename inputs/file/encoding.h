@@ -40,9 +40,10 @@ struct str decoder_cr(const struct decoder *d);
 /* Without one carriage return at its end. */
 static inline struct str decoder_without_cr(const struct decoder *d, struct str line)
 {
-	struct str cr = d ? decoder_cr(d) : STR("\r");
-
-	line.n -= str_ends(line, cr) ? cr.n : 0;
+	if (!d)
+		line.n -= line.n && line.p[line.n - 1] == '\r';
+	else if (str_ends(line, decoder_cr(d)))
+		line.n -= decoder_cr(d).n;
 	return line;
 }
 
