@@ -108,6 +108,7 @@ static void make_group(struct redact *r)
 		r->rules[i].is_grouped = true;
 		n++;
 	}
+	r->is_all_grouped = n && n == r->nrules;
 }
 
 static int set_action(struct redact *r, const struct redact_options *options, struct err *err)
@@ -305,6 +306,8 @@ static int find_rules(const struct redact *r, struct redact_search *s, struct pa
 	struct redact_counts counts = { 0 };
 	int rc = 0;
 
+	if (r->is_all_grouped && !may_match)
+		return 0;
 	if (r->needs_counts)
 		counts = redact_count(text);
 	for (size_t i = 0; !rc && i < r->nrules; i++) {

@@ -29,6 +29,7 @@ struct redact {
 	size_t nrules;
 	struct redact_pattern rules[REDACT_KNOWN + REDACT_RULES_MAX];
 	struct pattern_group *group; /* may be NULL */
+	bool is_all_grouped;         /* every rule is in it */
 	bool needs_counts;
 	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
 	const char *names[REDACT_KINDS_MAX];
