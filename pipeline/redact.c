@@ -340,6 +340,31 @@ static int find_cut(const struct redact *r, struct redact_search *s, struct patt
 	return 0;
 }
 
+/* ---- private keys over several lines ---- */
+
+#define END_MARK STR("-----END ")
+
+size_t redact_end_of_block(struct str text)
+{
+	size_t at = str_find(text, END_MARK);
+
+	return at < text.n ? at + END_MARK.n : text.n + 1;
+}
+
+/* Asked before splices are merged: another detector may have found the same text, as in
+ * PRIVATE_KEY="-----BEGIN. */
+static bool has_open_end(const struct redact_scratch *s, struct str text)
+{
+	for (uint32_t i = 0; i < s->n; i++) {
+		const struct redact_splice *x = &s->splices[i];
+
+		if (x->kind == REDACT_KIND_PRIVATE_KEY && x->end == text.n &&
+		    redact_end_of_block(str_skip(text, x->start)) > text.n - x->start)
+			return true;
+	}
+	return false;
+}
+
 int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern_scratch *ps,
 		struct str text, bool is_cut)
 {
@@ -347,6 +372,7 @@ int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern
 	int rc = 0;
 
 	s->n = 0;
+	s->opens_block = false;
 	if (text.n > UINT32_MAX)
 		return -1;
 	if (r->detectors)
@@ -355,26 +381,12 @@ int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern
 		rc = find_rules(r, &search, ps, text);
 	if (!rc && is_cut)
 		rc = find_cut(r, &search, ps, text);
+	s->opens_block = has_open_end(s, text);
 	if (rc < 0)
 		return -1;
 	if (s->n)
 		merge(s);
 	return (int)s->n;
-}
-
-/* ---- private keys over several lines ---- */
-
-bool redact_ends_block(struct str text)
-{
-	return str_find(text, STR("-----END ")) < text.n;
-}
-
-bool redact_opens_block(const struct redact_scratch *s, struct str text)
-{
-	const struct redact_splice *last = s->n ? &s->splices[s->n - 1] : NULL;
-
-	return last && last->kind == REDACT_KIND_PRIVATE_KEY && last->end == text.n &&
-	       !redact_ends_block(str_skip(text, last->start));
 }
 
 void redact_cover(struct redact_scratch *s, unsigned kind, struct str text)

@@ -126,6 +126,7 @@ struct redact_splice {
 struct redact_scratch {
 	struct redact_splice *splices; /* sorted, without overlap */
 	uint32_t n, cap;
+	bool opens_block;                /* by the last search: see redact_opens_block() */
 	uint64_t hits[REDACT_KINDS_MAX]; /* replacements since the caller last cleared them */
 	uint64_t failed;
 };
@@ -162,10 +163,15 @@ bool redact_is_secret_name(const struct redact *r, struct str name);
 struct str redact_name_text(const struct redact *r, struct redact_scratch *s, struct str value,
 			    struct arena *arena);
 
-/* After redact_find(): a private key begins in the text and does not end in it. Until a line with
- * redact_ends_block(), at most REDACT_BLOCK_LINES, all lines of its source belong to it. */
-bool redact_opens_block(const struct redact_scratch *s, struct str text);
-bool redact_ends_block(struct str text);
+/* After redact_find(), also when it failed: a private key begins in the text and does not end in it.
+ * Until redact_end_of_block() finds its end, at most REDACT_BLOCK_LINES, all lines of its source
+ * belong to it. */
+static inline bool redact_opens_block(const struct redact_scratch *s)
+{
+	return s->opens_block;
+}
+/* Behind the mark that ends a private key, where another may begin, or text.n + 1. */
+size_t redact_end_of_block(struct str text);
 #define REDACT_BLOCK_LINES 100
 /* Makes the splices of s one over the whole text. */
 void redact_cover(struct redact_scratch *s, unsigned kind, struct str text);

@@ -215,9 +215,10 @@ enum { NAME_UNKNOWN, NAME_PLAIN, NAME_SECRET, NAME_EXCEPT };
 
 #define BLOCKS_MAX 256 /* sources in the middle of a private key at one time */
 
-/* A source whose next lines are the rest of a private key. */
+/* A source (or those it goes on from) whose next lines are the rest of a private key. By series, as
+ * another source may get the memory of one that ended. */
 struct open_block {
-	const struct source *source;
+	uint64_t series;
 	unsigned lines;
 };
 
@@ -376,49 +377,59 @@ static bool redact_values(struct stage *s, struct batch *b, struct rec *r, struc
 	return failed;
 }
 
-static struct open_block *block_of(struct redact_state *x, const struct source *source)
+static struct open_block *block_of(struct redact_state *x, uint64_t series)
 {
 	for (size_t i = 0; i < x->nblocks; i++)
-		if (x->blocks[i].source == source)
+		if (x->blocks[i].series == series)
 			return &x->blocks[i];
 	return NULL;
 }
 
-static void open_block(struct redact_state *x, const struct source *source)
+static void open_block(struct redact_state *x, uint64_t series)
 {
-	struct open_block *block = block_of(x, source), *least = &x->blocks[0];
+	struct open_block *block = block_of(x, series), *least = &x->blocks[0];
 
 	for (size_t i = 1; i < x->nblocks; i++)
 		if (x->blocks[i].lines < least->lines)
 			least = &x->blocks[i];
 	if (!block)
 		block = x->nblocks < BLOCKS_MAX ? &x->blocks[x->nblocks++] : least;
-	*block = (struct open_block){ source, REDACT_BLOCK_LINES };
+	*block = (struct open_block){ series, REDACT_BLOCK_LINES };
 }
 
-/* A line in the middle of a private key goes as a whole. Its end may be in it. */
-static int find_in_block(struct redact_state *x, struct open_block *block, struct str line)
+/* A line in the middle of a private key goes as a whole. Its end may be in it, and the beginning of
+ * the next behind that. */
+static int find_in_block(struct stage *s, struct open_block *block, struct str line)
 {
-	struct redact_scratch *s = &x->scratch;
+	struct redact_state *x = s->state;
+	size_t end = redact_end_of_block(line);
+	bool is_over = --block->lines == 0;
 
-	if (--block->lines == 0 || redact_ends_block(line))
+	if (end <= line.n) {
+		redact_find(x->redact, &x->scratch, chain_scratch(s->chain), str_skip(line, end),
+			    false);
+		is_over = !redact_opens_block(&x->scratch);
+		block->lines = REDACT_BLOCK_LINES;
+	}
+	if (is_over)
 		*block = x->blocks[--x->nblocks];
-	redact_cover(s, REDACT_KIND_PRIVATE_KEY, line);
-	return (int)s->n;
+	redact_cover(&x->scratch, REDACT_KIND_PRIVATE_KEY, line);
+	return (int)x->scratch.n;
 }
 
 static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
 {
 	struct redact_state *x = s->state;
-	struct open_block *block = x->nblocks ? block_of(x, b->source) : NULL;
+	uint64_t series = b->source->series;
+	struct open_block *block = x->nblocks ? block_of(x, series) : NULL;
 	int n;
 
 	if (block)
-		return find_in_block(x, block, r->line);
+		return find_in_block(s, block, r->line);
 	n = redact_find(x->redact, &x->scratch, chain_scratch(s->chain), r->line,
 			(r->flags & REC_CUT) != 0);
-	if (n > 0 && redact_opens_block(&x->scratch, r->line))
-		open_block(x, b->source);
+	if (redact_opens_block(&x->scratch))
+		open_block(x, series);
 	return n;
 }
 

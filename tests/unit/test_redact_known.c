@@ -261,10 +261,11 @@ static void private_keys(void)
 	check(&o, rows, ARRAY_LEN(rows));
 	OK(redact_new(&o, &r, NULL) == 0);
 	EQ_INT(redact_find(r, &scratch, ps, open, false), 1);
-	OK(redact_opens_block(&scratch, open));
+	OK(redact_opens_block(&scratch));
 	EQ_INT(redact_find(r, &scratch, ps, closed, false), 1);
-	OK(!redact_opens_block(&scratch, closed));
-	OK(redact_ends_block(STR(END_KEY)) && !redact_ends_block(STR("MIIEabc")));
+	OK(!redact_opens_block(&scratch));
+	EQ_INT(redact_end_of_block(STR(END_KEY)), 9);
+	EQ_INT(redact_end_of_block(STR("MIIEabc")), 8);
 	redact_free(r);
 }
 

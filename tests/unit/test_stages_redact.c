@@ -106,6 +106,21 @@ static void blocks(void)
 		{ "- redact: {replacement: '#'}", "x " KEY_BEGIN " abc " KEY_END "\nc", "x #\nc" },
 		{ "- regex: {expression: '(?P<w>\\w+)'}\n- redact: {replacement: '#'}",
 		  KEY_BEGIN "\nMIIE", "#; w=#\n#; w=#" },
+		/* another detector finds the same text, or more of it */
+		{ "- redact: {replacement: '#'}",
+		  "PRIVATE_KEY=\"" KEY_BEGIN "\nMIIEvQ\n" KEY_END "\"\nc",
+		  "PRIVATE_KEY=\"#\n#\n#\nc" },
+		{ "- redact: {replacement: '#'}",
+		  "{\"private_key\": [\"" KEY_BEGIN "\",\n\"MIIEvQ\",\n\"" KEY_END "\"]\nc",
+		  "{\"private_key\": \"#\"\n#\n#\nc" },
+		/* two files without a line end between them */
+		{ "- redact: {replacement: '#'}",
+		  KEY_BEGIN "\nMIIEvQ\n" KEY_END KEY_BEGIN "\nMIIEvR\n" KEY_END "\nc",
+		  "#\n#\n#\n#\n#\nc" },
+		{ "- redact: {replacement: '#', patterns: [{name: e, expression: '(a+)+$'}]}",
+		  KEY_BEGIN " aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\nMIIE\n" KEY_END
+			    "\nc",
+		  "<redacted:error>\n#\n#\nc" },
 		/* without private_key nothing is carried on */
 		{ "- redact: {replacement: '#', detectors: [email]}", KEY_BEGIN "\nMIIE",
 		  KEY_BEGIN "\nMIIE" },
