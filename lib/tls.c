@@ -45,6 +45,7 @@ struct tls {
 	bool is_broken;
 	bool has_ended; /* the descriptor */
 	bool wants_write;
+	bool holds_end; /* of the stream, met behind bytes that were handed out first */
 	unsigned nfirst;
 	char first[FIRST_BYTES];
 	char why[256], error[384];
@@ -448,8 +449,10 @@ int tls_handshake(struct tls *t)
 ssize_t tls_read(struct tls *t, void *p, size_t n)
 {
 	size_t got = 0, k;
+	bool is_over = false;
 	int rc = 0;
 
+	t->holds_end = false;
 	if (t->is_broken)
 		return -EPROTO;
 	/* A record at a time is what OpenSSL gives; many may be here. */
@@ -458,10 +461,12 @@ ssize_t tls_read(struct tls *t, void *p, size_t n)
 		errno = 0;
 		if (!SSL_read_ex(t->ssl, (char *)p + got, n - got, &k)) {
 			rc = outcome(t, errno);
+			is_over = rc != -EAGAIN;
 			break;
 		}
 		got += k;
 	} while (got < n && SSL_has_pending(t->ssl));
+	t->holds_end = got && is_over;
 	return got ? (ssize_t)got : rc;
 }
 
@@ -483,7 +488,7 @@ uint32_t tls_events(const struct tls *t)
 
 bool tls_has_more(const struct tls *t)
 {
-	return !t->is_broken && SSL_has_pending(t->ssl);
+	return t->holds_end || (!t->is_broken && SSL_has_pending(t->ssl));
 }
 
 const char *tls_error(const struct tls *t)

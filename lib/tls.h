@@ -8,7 +8,7 @@
  *	n = tls_read(t, p, room)    > 0; 0: the peer has ended; -EAGAIN; other: tls_error(t)
  *	tls_close(t), close(fd), tls_free(t)
  *
- * After a read, tls_has_more() means that bytes wait in here and no event will tell. */
+ * After a read, tls_has_more() means that bytes or the end wait in here and no event will tell. */
 #ifndef LIB_TLS_H
 #define LIB_TLS_H
 

@@ -164,7 +164,12 @@ static void bytes_through(void)
 			if (k <= 0 && tls_write(p.server, sent, sizeof(sent)) <= 0)
 				break;
 		}
+		/* The end comes with the last bytes, and the client waits for the answer: no event
+		 * tells of it. */
+		EQ_INT(SSL_write(p.client, "last", 4), 4);
 		SSL_shutdown(p.client);
+		EQ_INT(tls_read(p.server, got, sizeof(got)), 4);
+		OK(tls_has_more(p.server));
 		EQ_INT(tls_read(p.server, got, sizeof(got)), 0);
 		pair_close(&p);
 		tls_server_free(s);
