@@ -83,29 +83,34 @@ struct value value_get(struct value v, struct str key, bool *ret_has)
 	return VALUE_NONE;
 }
 
-static bool lists_equal(const struct value_list *a, const struct value_list *b)
+static bool is_equal(struct value a, struct value b, unsigned depth);
+
+static bool lists_equal(const struct value_list *a, const struct value_list *b, unsigned depth)
 {
 	if (a->n != b->n)
 		return false;
-	for (size_t i = 0; i < a->n; i++)
-		if (!value_equal(a->items[i], b->items[i]))
+	for (size_t i = 0; i < a->n && a != b; i++)
+		if (!is_equal(a->items[i], b->items[i], depth))
 			return false;
 	return true;
 }
 
-static bool maps_equal(const struct value_map *a, const struct value_map *b)
+static bool maps_equal(const struct value_map *a, const struct value_map *b, unsigned depth)
 {
 	if (a->n != b->n)
 		return false;
-	for (size_t i = 0; i < a->n; i++)
+	for (size_t i = 0; i < a->n && a != b; i++)
 		if (!str_eq(a->pairs[i].key, b->pairs[i].key) ||
-		    !value_equal(a->pairs[i].value, b->pairs[i].value))
+		    !is_equal(a->pairs[i].value, b->pairs[i].value, depth))
 			return false;
 	return true;
 }
 
-bool value_equal(struct value a, struct value b)
+/* Templates build values of any depth, and the stack has an end. */
+static bool is_equal(struct value a, struct value b, unsigned depth)
 {
+	if (depth > 2 * VALUE_DEPTH_MAX)
+		return false;
 	if (value_is_number(a) && value_is_number(b))
 		return a.kind == VALUE_INT && b.kind == VALUE_INT
 			       ? a.i == b.i
@@ -122,12 +127,17 @@ bool value_equal(struct value a, struct value b)
 	case VALUE_STRING:
 		return str_eq(a.s, b.s);
 	case VALUE_LIST:
-		return lists_equal(a.list, b.list);
+		return lists_equal(a.list, b.list, depth + 1);
 	case VALUE_MAP:
-		return maps_equal(a.map, b.map);
+		return maps_equal(a.map, b.map, depth + 1);
 	default:
 		return true;
 	}
+}
+
+bool value_equal(struct value a, struct value b)
+{
+	return is_equal(a, b, 0);
 }
 
 int value_cmp(struct value a, struct value b, bool *ret_ok)

@@ -90,7 +90,8 @@ struct value value_map(struct arena *a, struct value_pair *pairs, size_t n);
 struct value_pair *value_pairs(struct arena *a, size_t n);
 /* The value at key, VALUE_NULL when v is no map or has none; *ret_has tells which (may be NULL). */
 struct value value_get(struct value v, struct str key, bool *ret_has);
-/* As Go's reflect.DeepEqual, but 1 == 1.0. */
+/* As Go's reflect.DeepEqual, but 1 == 1.0; what nests deeper than 2 * VALUE_DEPTH_MAX equals
+ * nothing but itself. */
 bool value_equal(struct value a, struct value b);
 /* Order of two strings or two numbers; *ret_ok is false for everything else. */
 int value_cmp(struct value a, struct value b, bool *ret_ok);

@@ -4,6 +4,7 @@
 #ifndef PIPELINE_STAGES_FILL_H
 #define PIPELINE_STAGES_FILL_H
 
+#include "lib/utf8.h"
 #include "pipeline/labels.h"
 #include "pipeline/stage.h"
 #include "pipeline/template/template.h"
@@ -47,6 +48,17 @@ static inline void fill_each(void *ctx, void (*add)(void *arg, struct str name, 
 		add(arg, STR("Value"), f->value);
 	if (f->entry.p)
 		add(arg, STR("Entry"), f->entry);
+}
+
+/* What a template made, in the batch's arena. Its functions may cut characters or decode anything;
+ * stages behind and Loki want UTF-8. */
+static inline struct str fill_result(struct batch *b, const struct buf *made)
+{
+	struct str text = buf_as_str(made);
+
+	if (utf8_is_valid(text))
+		return arena_dup(&b->arena, text);
+	return utf8_repair(text, arena_bytes(&b->arena, utf8_repaired_size(text)));
 }
 
 /* For conf_table.check. */

@@ -130,7 +130,7 @@ static void extract(struct replace *x, struct batch *b, struct rec *r, struct st
 		buf_clear(&x->rendered);
 		render(x, value, &x->rendered);
 		rec_attr(b, r, x->keys[g], ATTR_EXTRACTED, ATTR_STRING,
-			 arena_dup(&b->arena, buf_as_str(&x->rendered)));
+			 fill_result(b, &x->rendered));
 	}
 }
 
@@ -181,7 +181,7 @@ static void replace_run(struct stage *s, struct batch *b)
 		failed += rc > 0 && (x->result.is_cut || x->has_failed);
 		if (rc <= 0 || x->result.is_cut || x->has_failed)
 			continue;
-		result = arena_dup(&b->arena, buf_as_str(&x->result));
+		result = fill_result(b, &x->result);
 		if (x->source.is_line)
 			r->line = result;
 		else

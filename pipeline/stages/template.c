@@ -65,7 +65,7 @@ static void template_stage_run(struct stage *s, struct batch *b)
 			continue;
 		}
 		rec_attr(b, r, t->key, ATTR_EXTRACTED, t->result.n ? ATTR_STRING : ATTR_NULL,
-			 arena_dup(&b->arena, buf_as_str(&t->result)));
+			 fill_result(b, &t->result));
 	}
 	if (failed)
 		metric_add(t->errors, failed);

@@ -161,8 +161,13 @@ static bool is_not_empty(const struct call *c, const struct value *kept, size_t 
 	return value_is_true(v);
 }
 
+/* Each is compared with each: what a sender puts into one line must not take seconds. */
+#define UNIQ_MAX 8192
+
 static int uniq_run(struct call *c)
 {
+	if (c->args[0].kind == VALUE_LIST && c->args[0].list->n > UNIQ_MAX)
+		return call_fail(c, "more than %d elements", UNIQ_MAX);
 	return filter(c, is_new);
 }
 

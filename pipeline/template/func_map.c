@@ -69,18 +69,22 @@ static int get_run(struct call *c)
 	return 0;
 }
 
-/* Whether a map is part of v, itself or deeper. */
-static bool is_inside(const struct value_map *map, struct value v)
+#define LOOKS_MAX 100000 /* at parts of a value */
+
+/* Whether a map is part of v, itself or deeper. Yes, too, when there is too much to look at. */
+static bool is_inside(const struct value_map *map, struct value v, unsigned depth, unsigned *looks)
 {
+	if (depth > 2 * VALUE_DEPTH_MAX || ++*looks > LOOKS_MAX)
+		return true;
 	if (v.kind == VALUE_LIST) {
 		for (size_t i = 0; i < v.list->n; i++)
-			if (is_inside(map, v.list->items[i]))
+			if (is_inside(map, v.list->items[i], depth + 1, looks))
 				return true;
 	}
 	if (v.kind != VALUE_MAP)
 		return false;
 	for (size_t i = 0; i < v.map->n; i++)
-		if (is_inside(map, v.map->pairs[i].value))
+		if (is_inside(map, v.map->pairs[i].value, depth + 1, looks))
 			return true;
 	return v.map == map;
 }
@@ -98,11 +102,12 @@ static int change(struct call *c, struct value map)
 static int set_run(struct call *c)
 {
 	struct value_pair pair = { c->args[1].s, c->args[2] };
+	unsigned looks = 0;
 
 	if (!want_map(c, 0))
 		return -1;
-	if (is_inside(c->args[0].map, c->args[2]))
-		return call_fail(c, "a dict cannot be put into itself");
+	if (is_inside(c->args[0].map, c->args[2], 0, &looks))
+		return call_fail(c, "the value holds the dict itself, or nests too deeply");
 	return merged(c, c->args[0], &pair, 1) ? -1 : change(c, c->ret);
 }
 

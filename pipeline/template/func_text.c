@@ -392,9 +392,10 @@ static void put_plain(struct buf *out, struct value v)
 
 static void put_quoted(struct buf *out, struct value v)
 {
-	struct buf text = BUF_INIT;
+	struct buf text = { .max = TEMPLATE_OUTPUT_MAX };
 
 	value_print(&text, v);
+	out->is_cut |= text.is_cut;
 	value_quote(out, buf_as_str(&text));
 	buf_fini(&text);
 }

@@ -40,6 +40,9 @@ static void template_rows(void)
 		  "a=1; a=null" },
 		{ "- template: {source: a, template: '{{ .Value | default \"d\" }}'}", "x",
 		  "x; a=d" },
+		/* half a character */
+		{ "- template: {source: a, template: '{{ trunc 2 .Entry }}'}", "a\xc3\xa9",
+		  "a\xc3\xa9; a=a\xef\xbf\xbd" },
 		/* an error changes nothing */
 		{ "- logfmt: {mapping: {a: }}\n- template: {source: a, template: '{{ ToUpper .b "
 		  "}}'}",

@@ -155,6 +155,23 @@ static void limits(void)
 	EQ_STR(run(STR("{{ define \"T\" }}{{ template \"T\" . }}{{ end }}{{ template \"T\" . }}")),
 	       "!run");
 	EQ_STR(run(STR("{{ $d := dict }}{{ $_ := set $d \"d\" $d }}{{ $d }}")), "!run");
+	/* Values far deeper than the stack, or with more paths through them than there is time. */
+	EQ_STR(run(STR("{{ $l := list }}{{ range until 20000 }}{{ $l = list $l | list | list | "
+		       "list }}"
+		       "{{ end }}{{ $m := list $l }}{{ $_ := set dict \"a\" $l }}")),
+	       "!run");
+	EQ_STR(run(STR("{{ $l := list }}{{ $m := list }}{{ range until 9000 }}{{ $l = list $l | "
+		       "list }}"
+		       "{{ $m = list $m | list }}{{ end }}{{ deepEqual $l $m }}{{ deepEqual $l $l "
+		       "}}")),
+	       "falsetrue");
+	EQ_STR(run(STR("{{ $d := list }}{{ range until 60 }}{{ $d = list $d $d }}{{ end }}"
+		       "{{ deepEqual $d $d }}{{ $_ := set dict \"a\" $d }}")),
+	       "!run");
+	EQ_STR(run(STR("{{ $d := list }}{{ range until 60 }}{{ $d = list $d $d }}{{ end }}"
+		       "{{ quote $d }}")),
+	       "!run");
+	EQ_STR(run(STR("{{ uniq (until 50000) | len }}")), "!run");
 	ROW("deep nesting");
 	for (int i = 0; i < 10000; i++)
 		buf_c(&deep, "{{ if .a }}");
