@@ -14,6 +14,7 @@
 
 #define IO_MAGIC 0x10e901a1u
 #define EVENTS_PER_WAIT 64
+#define WAKES_MAX 16 /* loops to be woken at the end of a step; more are woken at once */
 
 struct loop {
 	int epoll_fd, wake_fd;
@@ -29,7 +30,12 @@ struct loop {
 	/* Events of the current round, so that loop_io_del() can void those not yet handled. */
 	struct epoll_event *events;
 	int nevents, at_event;
+	struct loop *to_wake[WAKES_MAX];
+	unsigned nto_wake;
 };
+
+/* The loop that this thread is in a round of. */
+static _Thread_local struct loop *running;
 
 struct loop *loop_new(const char *name)
 {
@@ -209,12 +215,34 @@ static void full_fence(void)
 #endif
 }
 
-void loop_wake(struct loop *l)
+void loop_wake_now(struct loop *l)
 {
 	/* Pairs with the fence in loop_once(): either we see the sleeper or it sees our work. */
 	full_fence();
 	if (atomic_exchange(&l->is_sleeping, false))
 		ring_bell(l);
+}
+
+static void wake_others(struct loop *l)
+{
+	while (l->nto_wake)
+		loop_wake_now(l->to_wake[--l->nto_wake]);
+}
+
+/* Woken for each of a thousand small things it is given, the other would run and sleep a thousand
+ * times, on one core with two switches each. */
+void loop_wake(struct loop *l)
+{
+	struct loop *me = running;
+
+	if (!me || me == l || me->nto_wake == WAKES_MAX) {
+		loop_wake_now(l);
+		return;
+	}
+	for (unsigned i = 0; i < me->nto_wake; i++)
+		if (me->to_wake[i] == l)
+			return;
+	me->to_wake[me->nto_wake++] = l;
 }
 
 void loop_post(struct loop *l, struct mail *m, void (*run)(struct mail *))
@@ -310,9 +338,12 @@ static void handle_events(struct loop *l)
 void loop_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
-	bool did_work = run_work(l);
+	struct loop *outer = running;
+	bool did_work;
 	int n;
 
+	running = l;
+	did_work = run_work(l);
 	if (did_work || atomic_load(&l->is_stopping)) {
 		timeout_ms = 0;
 	} else {
@@ -324,6 +355,7 @@ void loop_once(struct loop *l, int timeout_ms)
 		else
 			timeout_ms = sleep_ms(l, timeout_ms);
 	}
+	wake_others(l);
 	l->events = events;
 	n = os->epoll_wait(l->epoll_fd, events, EVENTS_PER_WAIT, timeout_ms);
 	atomic_store(&l->is_sleeping, false);
@@ -331,6 +363,8 @@ void loop_once(struct loop *l, int timeout_ms)
 	l->nevents = n > 0 ? n : 0;
 	handle_events(l);
 	run_timers(l);
+	wake_others(l);
+	running = outer;
 }
 
 void loop_run(struct loop *l)
@@ -346,7 +380,7 @@ void loop_run(struct loop *l)
 void loop_stop(struct loop *l)
 {
 	atomic_store(&l->is_stopping, true);
-	loop_wake(l);
+	loop_wake_now(l);
 }
 
 static void *thread_main(void *arg)
@@ -364,6 +398,8 @@ void loop_start(struct loop *l)
 
 void loop_join(struct loop *l)
 {
+	if (running)
+		wake_others(running);
 	if (l->has_thread)
 		pthread_join(l->thread, NULL);
 	l->has_thread = false;

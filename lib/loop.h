@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One event loop = one thread: descriptors (epoll), timers, mail from other threads, and pollers
  * that are asked for work before the loop sleeps (the consuming ends of rings).
- * Only loop_post(), loop_wake() and loop_stop() may be called from other threads. */
+ * Only loop_post(), loop_wake(), loop_wake_now() and loop_stop() may be called from other threads. */
 #ifndef LIB_LOOP_H
 #define LIB_LOOP_H
 
@@ -69,7 +69,11 @@ void loop_poller_del(struct loop *l, struct poller *p);
 
 /* Any thread: m->run is called on the loop's thread, in order of posting per sender. */
 void loop_post(struct loop *l, struct mail *m, void (*run)(struct mail *));
-/* Any thread: makes the loop ask its pollers. Costs a system call only when it sleeps. */
+/* Any thread: makes the loop ask its pollers. Costs a system call only when it sleeps. Called by a
+ * loop, for another one, it is done at the end of the step (all events, mail or pollers of a round),
+ * once for all calls, and so is what loop_post() does of it; who waits for the other loop before that
+ * calls loop_wake_now(). */
 void loop_wake(struct loop *l);
+void loop_wake_now(struct loop *l);
 
 #endif

@@ -32,7 +32,7 @@ void output_submit(struct output *out, uint32_t lane, struct block *b)
 	b->held_blocks = &out->held_blocks;
 	/* Bounded by credit; see lane_port_push(). */
 	while (!ring_push(&out->ports[lane], b)) {
-		loop_wake(out->loop);
+		loop_wake_now(out->loop);
 		sched_yield();
 	}
 	loop_wake(out->loop);

@@ -157,7 +157,7 @@ void lane_port_push(struct lane_port *p, struct batch *b)
 			poll_ports(&p->lane->poller);
 			continue;
 		}
-		loop_wake(p->lane->loop);
+		loop_wake_now(p->lane->loop);
 		sched_yield();
 	}
 	loop_wake(p->lane->loop);

@@ -111,7 +111,7 @@ static void on_modified(void *ctx, struct str path)
 static void on_file_modified(void *ctx, struct watch_file *f)
 {
 	(void)ctx;
-	tail_ready(container_of(f, struct tail, watched));
+	pace_written(container_of(f, struct tail, watched));
 }
 
 static void on_named(void *ctx, struct str path, enum watch_name what, uint32_t cookie)
@@ -456,6 +456,7 @@ static void file_stop(struct input *in)
 	loop_poller_del(in->loop, &fi->poller);
 	loop_timer_del(in->loop, &fi->scan_timer);
 	loop_timer_del(in->loop, &fi->poll_timer);
+	loop_timer_del(in->loop, &fi->pace_timer);
 	for (struct tail *t = fi->tails; t; t = t->next)
 		loop_timer_del(in->loop, &t->timer);
 	watch_free(TAKE(fi->watch));

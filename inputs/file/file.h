@@ -10,6 +10,7 @@
  *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
  *	idle.c   fewer descriptors than files
+ *	pace.c   how soon a file that was written to is looked at
  *	read.c   one batch from one file
  *	format.c what container formats and multiline stand for
  */
@@ -81,6 +82,10 @@ struct file_input {
 	struct tail *tails;
 	struct map by_path, by_id, by_label;
 	struct tail *ready_first, *ready_last;
+	struct tail *held, **held_end; /* written to, and looked at in this round already (pace.c) */
+	struct timer pace_timer;       /* end of the round, when there are any */
+	int64_t pace_began_ns;         /* monotonic */
+	uint32_t pace_round, pace_looks;
 	struct poller poller;
 	struct timer scan_timer, poll_timer, save_timer;
 	int64_t scanned_at_ns;               /* monotonic */
@@ -124,6 +129,7 @@ struct tail {
 	struct tail *next, **link; /* all of the input */
 	struct map_node by_path, by_id, by_label;
 	struct tail *next_ready;
+	struct tail *next_held, **held_link;
 	struct tail *after;   /* an older file of the same name: read to its end first */
 	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
 	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
@@ -150,6 +156,7 @@ struct tail {
 	uint32_t want_bytes;     /* so that a batch is about full of records */
 	uint32_t line_bytes;     /* recent mean */
 	struct decoder *decoder; /* NULL: UTF-8 */
+	uint32_t pace_round;     /* of its last look that an event asked for */
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
@@ -252,6 +259,13 @@ bool idle_is_gone(struct tail *t);
 void idle_gone(struct tail *t);
 /* Of a closed one: does its name still lead to what was seen last? */
 bool idle_is_unchanged(const struct tail *t);
+
+/* ---- pace.c ------------------------------------------------------------------------------- */
+
+/* An event says that there is more in it: puts it into the queue, perhaps in a moment. */
+void pace_written(struct tail *t);
+/* Not held any more. */
+void pace_forget(struct tail *t);
 
 /* ---- read.c ------------------------------------------------------------------------------- */
 

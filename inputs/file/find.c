@@ -424,7 +424,7 @@ static void check_tails(struct file_input *fi)
 		if (t->path.p && t->seen_round != fi->round && !leads_to(t->path, &t->id) &&
 		    !rotate(t))
 			continue;
-		if (t->is_ready || !tail_look(t))
+		if (t->is_ready || t->held_link || !tail_look(t))
 			continue;
 		if (!tail_unread(t))
 			continue;
@@ -548,7 +548,7 @@ static bool wake(struct file_input *fi, struct str path)
 	struct tail *t = find_path(fi, path);
 
 	if (t)
-		tail_ready(t);
+		pace_written(t);
 	else if (is_wanted(fi, path) && !open_is_refused(fi, path))
 		look_at_name(fi, path); /* its creation was not told */
 	return t != NULL;

@@ -330,6 +330,13 @@ static bool is_relieved(struct file_input *fi)
 	return (errno == EMFILE || errno == ENFILE) && idle_close_one(fi);
 }
 
+/* Else the first read after each write would have the file's inode written to disk, for the time of
+ * access. Only the owner and root may ask for it. */
+static void leave_atime(int fd)
+{
+	fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);
+}
+
 int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 {
 	int held, fd = -1;
@@ -357,7 +364,9 @@ int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 		os->close(fd);
 		return -1;
 	}
-	if (fd >= 0)
+	if (fd >= 0) {
+		leave_atime(fd);
 		forgive(fi, path);
+	}
 	return fd;
 }

@@ -223,7 +223,7 @@ bool tail_look_closely(struct tail *t)
 
 bool tail_poll(struct tail *t)
 {
-	if (t->is_closed || t->is_ready || !tail_look(t) || !tail_unread(t))
+	if (t->is_closed || t->is_ready || t->held_link || !tail_look(t) || !tail_unread(t))
 		return false;
 	tail_ready(t);
 	return true;
@@ -479,6 +479,7 @@ static void detach(struct tail *t)
 	t->is_closed = true;
 	t->fi->must_walk |= t->path.p != NULL; /* whatever it is called by is not read now */
 	leave_queue(t);
+	pace_forget(t);
 	loop_timer_del(t->fi->in->loop, &t->timer);
 	map_del(&t->fi->by_id, &t->by_id);
 	map_del(&t->fi->by_path, &t->by_path);
