@@ -16,28 +16,36 @@
 #endif
 #endif
 #ifndef RECYCLE_MAX
-#define RECYCLE_MAX 4 /* chunks: 1 MiB kept at most */
+#define RECYCLE_MAX 4 /* chunks: 1 MiB kept at most, and 128 KiB of small ones */
 #endif
+#define SMALL_BYTES ((size_t)4096)
 
-/* Taken once per batch, never per record. */
-static struct {
+/* Of the two sizes that arenas ask for all the time. Taken once per batch, never per record. */
+static struct recycler {
 	pthread_mutex_t lock;
 	struct chunk *free;
-	unsigned n;
-} recycler = { PTHREAD_MUTEX_INITIALIZER, NULL, 0 };
+	unsigned n, max;
+} small = { PTHREAD_MUTEX_INITIALIZER, NULL, 0, 8 * RECYCLE_MAX },
+  large = { PTHREAD_MUTEX_INITIALIZER, NULL, 0, RECYCLE_MAX };
+
+static struct recycler *recycler_of(size_t size)
+{
+	return size == ARENA_CHUNK_BYTES ? &large : size == SMALL_BYTES ? &small : NULL;
+}
 
 struct chunk *chunk_get(size_t size)
 {
+	struct recycler *r = recycler_of(size);
 	struct chunk *c = NULL;
 
-	if (size == ARENA_CHUNK_BYTES) {
-		pthread_mutex_lock(&recycler.lock);
-		c = recycler.free;
+	if (r) {
+		pthread_mutex_lock(&r->lock);
+		c = r->free;
 		if (c) {
-			recycler.free = c->next;
-			recycler.n--;
+			r->free = c->next;
+			r->n--;
 		}
-		pthread_mutex_unlock(&recycler.lock);
+		pthread_mutex_unlock(&r->lock);
 	}
 	if (!c)
 		c = mem_alloc(sizeof(*c) + size);
@@ -48,35 +56,44 @@ struct chunk *chunk_get(size_t size)
 
 void chunk_put(struct chunk *c)
 {
+	struct recycler *r;
+
 	if (!c)
 		return;
-	if (c->size == ARENA_CHUNK_BYTES) {
-		pthread_mutex_lock(&recycler.lock);
-		if (recycler.n + 1 <= RECYCLE_MAX) {
-			c->next = recycler.free;
-			recycler.free = c;
-			recycler.n++;
+	r = recycler_of(c->size);
+	if (r) {
+		pthread_mutex_lock(&r->lock);
+		if (r->n + 1 <= r->max) {
+			c->next = r->free;
+			r->free = c;
+			r->n++;
 			c = NULL;
 		}
-		pthread_mutex_unlock(&recycler.lock);
+		pthread_mutex_unlock(&r->lock);
 	}
 	mem_free(c);
 }
 
-void chunk_trim(void)
+static void trim(struct recycler *r)
 {
 	struct chunk *c;
 
-	pthread_mutex_lock(&recycler.lock);
-	c = TAKE(recycler.free);
-	recycler.n = 0;
-	pthread_mutex_unlock(&recycler.lock);
+	pthread_mutex_lock(&r->lock);
+	c = TAKE(r->free);
+	r->n = 0;
+	pthread_mutex_unlock(&r->lock);
 	while (c) {
 		struct chunk *next = c->next;
 
 		mem_free(c);
 		c = next;
 	}
+}
+
+void chunk_trim(void)
+{
+	trim(&small);
+	trim(&large);
 }
 
 char *arena_room(struct arena *a, size_t n)
@@ -87,7 +104,7 @@ char *arena_room(struct arena *a, size_t n)
 	if (a->p && (size_t)(a->end - a->p) >= n)
 		return a->p;
 	/* Small first, so that a trickle of single lines is not charged 256 KiB a batch. */
-	size = a->chunks ? ARENA_CHUNK_BYTES : (size_t)4096;
+	size = a->chunks ? ARENA_CHUNK_BYTES : SMALL_BYTES;
 	while (size < n && size < ARENA_CHUNK_BYTES)
 		size *= 2;
 	if (size > ARENA_CHUNK_BYTES)

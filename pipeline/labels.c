@@ -229,12 +229,17 @@ static size_t put_sorted(struct label *items, size_t n, struct label item)
 	return n;
 }
 
+static bool is_clean(struct str value)
+{
+	return value.n <= LABEL_VALUE_MAX && utf8_is_valid(value);
+}
+
 /* Repairs and cuts one value; scratch holds it if it had to change. */
 static struct str clean_value(struct str value, struct buf *scratch)
 {
 	size_t at = scratch->n, size;
 
-	if (value.n <= LABEL_VALUE_MAX && utf8_is_valid(value))
+	if (is_clean(value))
 		return value;
 	value = str_sub(value, 0, LABEL_VALUE_MAX);
 	size = utf8_repaired_size(value);
@@ -255,9 +260,10 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 	size_t n = 0, room = 0;
 
 	for (size_t i = 0; i < nchanges; i++)
-		room += 3 * (changes[i].value.n < LABEL_VALUE_MAX ? changes[i].value.n
-								  : LABEL_VALUE_MAX);
-	buf_reserve(&scratch, room);
+		if (!is_clean(changes[i].value))
+			room += 3 * str_sub(changes[i].value, 0, LABEL_VALUE_MAX).n;
+	if (room)
+		buf_reserve(&scratch, room);
 	if (base) {
 		n = base->n < LABELS_MAX ? base->n : LABELS_MAX;
 		memcpy(items, base->items, n * sizeof(*items));
@@ -267,7 +273,7 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 
 		if (item.name.n == 0)
 			continue;
-		if (item.value.p)
+		if (room && item.value.p)
 			item.value = clean_value(item.value, &scratch);
 		n = put_sorted(items, n, item);
 	}

@@ -82,9 +82,10 @@ struct file_input {
 	struct tail *tails;
 	struct map by_path, by_id, by_label;
 	struct tail *ready_first, *ready_last;
-	struct tail *held, **held_end; /* written to, and looked at in this round already (pace.c) */
-	struct timer pace_timer;       /* end of the round, when there are any */
-	int64_t pace_began_ns;         /* monotonic */
+	struct tail *held,
+		**held_end;      /* written to, and looked at in this round already (pace.c) */
+	struct timer pace_timer; /* end of the round, when there are any */
+	int64_t pace_began_ns;   /* monotonic */
 	uint32_t pace_round, pace_looks;
 	struct poller poller;
 	struct timer scan_timer, poll_timer, save_timer;
@@ -124,17 +125,21 @@ struct file_input {
 #define PROBE_BYTES 65536
 
 struct tail {
-	unsigned magic;
+	/* What an event looks at is in one cache line: most say no more than what is known. */
+	struct map_node by_path;
+	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
+	uint32_t pace_round;                 /* of its last look that an event asked for */
+	bool is_ready;                       /* in the queue */
+	struct tail **held_link, *next_held; /* pace.c */
 	struct file_input *fi;
-	struct tail *next, **link; /* all of the input */
-	struct map_node by_path, by_id, by_label;
+	int fd; /* -1: closed, for good (is_closed) or until it is needed (idle.c) */
+	unsigned magic;
 	struct tail *next_ready;
-	struct tail *next_held, **held_link;
+	struct tail *next, **link; /* all of the input */
+	struct map_node by_id, by_label;
 	struct tail *after;   /* an older file of the same name: read to its end first */
 	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
-	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
-	int fd;          /* -1: closed, for good (is_closed) or until it is needed (idle.c) */
-	char *last_path; /* idle.c: where a closed file without a name may be; owned */
+	char *last_path;      /* idle.c: where a closed file without a name may be; owned */
 	struct tail *used_before, *used_after;
 	struct file_id id;
 	struct pos *pos;
@@ -156,13 +161,11 @@ struct tail {
 	uint32_t want_bytes;     /* so that a batch is about full of records */
 	uint32_t line_bytes;     /* recent mean */
 	struct decoder *decoder; /* NULL: UTF-8 */
-	uint32_t pace_round;     /* of its last look that an event asked for */
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
 	struct watch_file watched; /* where the watch of its directory is not enough */
 	bool is_replaying;         /* ranges of pos from offset on are read again as they were */
-	bool is_ready;             /* in the queue */
 	bool is_rotated;           /* no path that we watch leads to it */
 	bool is_at_end;            /* everything seen was read once */
 	bool is_nameless;          /* as it counts in nrotated */

@@ -22,16 +22,6 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
-static size_t begin(struct buf *out, char type, uint64_t num)
-{
-	size_t at = out->n;
-
-	buf_put(out, "00000000 ", 9);
-	buf_ch(out, type);
-	buf_printf(out, " %llx", (unsigned long long)num);
-	return at;
-}
-
 static void put(struct buf *out, uint64_t v)
 {
 	char digits[17];
@@ -43,6 +33,16 @@ static void put(struct buf *out, uint64_t v)
 	} while (v);
 	digits[--at] = ' ';
 	buf_put(out, digits + at, sizeof(digits) - at);
+}
+
+static size_t begin(struct buf *out, char type, uint64_t num)
+{
+	size_t at = out->n;
+
+	buf_put(out, "00000000 ", 9);
+	buf_ch(out, type);
+	put(out, num);
+	return at;
 }
 
 static void end(struct buf *out, size_t at)

@@ -103,6 +103,9 @@ void tail_count_behind(struct tail *t)
 			       : 0;
 	bool is_nameless = !t->is_closed && t->is_rotated;
 
+	if (now == t->behind && is_nameless == t->is_nameless &&
+	    (is_nameless ? now : 0) == t->rotated_behind)
+		return;
 	metric_add(t->fi->behind, (int64_t)(now - t->behind));
 	t->behind = now;
 	t->fi->rotated_bytes += (is_nameless ? now : 0) - t->rotated_behind;

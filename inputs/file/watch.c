@@ -456,11 +456,13 @@ static bool read_events(struct watch *w, struct source_fd *fd)
 	return any;
 }
 
+static void on_ready(struct io *io, uint32_t events);
+
 static void on_pace(struct timer *t)
 {
 	struct watch *w = container_of(t, struct watch, pace);
 
-	loop_io_set(w->loop, &w->bytes.io, EPOLLIN);
+	loop_io_add(w->loop, &w->bytes.io, w->bytes.fd, EPOLLIN, on_ready);
 }
 
 static void on_ready(struct io *io, uint32_t events)
@@ -471,7 +473,9 @@ static void on_ready(struct io *io, uint32_t events)
 	(void)events;
 	if (!read_events(w, fd) || !fd->is_bytes)
 		return;
-	loop_io_set(w->loop, io, 0);
+	/* Not merely asking for nothing: inotify would wake epoll_wait() for each write() all the
+	 * same, inside the kernel. */
+	loop_io_del(w->loop, io);
 	loop_timer_in(w->loop, &w->pace, WATCH_PACE_NS, on_pace);
 }
 
@@ -553,6 +557,8 @@ static void close_fd(struct watch *w, struct source_fd *fd)
 	if (fd->fd < 0)
 		return;
 	loop_io_del(w->loop, &fd->io);
+	if (fd->is_bytes)
+		loop_timer_del(w->loop, &w->pace);
 	os->close(fd->fd);
 	fd->fd = -1;
 }
