@@ -420,6 +420,7 @@ static int file_open(struct input *in, struct err *err)
 	if (r < 0)
 		return r;
 	fi->probe = mem_alloc(PROBE_BYTES);
+	fi->pace_look_ns = PACE_LOOK_NS;
 	fi->watch = watch_new(in->loop, (enum watch_mode)fi->conf->watch, &watch_ops, fi);
 	return 0;
 }

@@ -26,6 +26,7 @@
 #include "pipeline/stages/multiline.h"
 
 #define TURN_BATCHES 64 /* submitted together */
+#define PACE_LOOK_NS (100 * INT64_C(1000))
 #define TURN_BYTES ((size_t)1 << 20)
 #define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
@@ -86,6 +87,7 @@ struct file_input {
 		**held_end;      /* written to, and looked at in this round already (pace.c) */
 	struct timer pace_timer; /* end of the round, when there are any */
 	int64_t pace_began_ns;   /* monotonic */
+	int64_t pace_look_ns;    /* of a round, for each look in it */
 	uint32_t pace_round, pace_looks;
 	struct poller poller;
 	struct timer scan_timer, poll_timer, save_timer;

@@ -7,12 +7,11 @@
 #include "inputs/file/file.h"
 #include "lib/clock.h"
 
-#define LOOK_SHARE_NS (100 * INT64_C(1000)) /* of a round, for each look in it */
-#define ROUND_MAX_NS (80 * NS_PER_MS)       /* the longest that a line waits for its look */
+#define ROUND_MAX_NS (80 * NS_PER_MS) /* the longest that a line waits for its look */
 
 static int64_t round_end_ns(const struct file_input *fi)
 {
-	int64_t ns = (int64_t)fi->pace_looks * LOOK_SHARE_NS;
+	int64_t ns = (int64_t)fi->pace_looks * fi->pace_look_ns;
 
 	return fi->pace_began_ns + (ns < ROUND_MAX_NS ? ns : ROUND_MAX_NS);
 }

@@ -179,6 +179,80 @@ static void many_short_lines(void)
 }
 
 /* A file with much to read does not keep the others waiting. */
+/* Files that are written to all the time are looked at once a round, and all of it arrives. */
+static void pace(void)
+{
+	struct rig *g = rig_new("*.log");
+	struct tail *t[4];
+	struct file_input *fi;
+	char name[16];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%d.log", i);
+		append(g, name, "old\n");
+	}
+	rig_start(g);
+	UNTIL(g, g->ngot == 4);
+	rig_run(g, 30);
+	fi = rig_input(g);
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "%d.log", i);
+		t[i] = find_path(fi, str_c(rig_path(g, name)));
+		OK(t[i] != NULL);
+	}
+	ROW("the first event of a round: at once; the next: when it is over");
+	fi->pace_round++;
+	fi->pace_looks = 0;
+	fi->pace_look_ns = NS_PER_S;
+	fi->pace_began_ns = INT64_MAX / 2; /* it does not end */
+	for (int i = 0; i < 4; i++)
+		pace_written(t[i]);
+	EQ_INT(fi->pace_looks, 4);
+	OK(t[0]->is_ready && t[3]->is_ready && !fi->held);
+	UNTIL(g, !fi->ready_first);
+	for (int i = 0; i < 4; i++)
+		pace_written(t[i]);
+	OK(!fi->ready_first && fi->held == t[0] && t[3]->held_link);
+	pace_written(t[2]); /* once is enough */
+
+	ROW("any of them may leave");
+	pace_forget(t[1]);
+	pace_forget(t[3]);
+	pace_written(t[3]);
+	pace_forget(t[0]);
+	OK(fi->held == t[2] && t[2]->next_held == t[3] && !t[3]->next_held);
+	pace_forget(t[2]);
+	pace_forget(t[3]);
+	pace_forget(t[3]);
+	OK(!fi->held);
+	pace_written(t[1]);
+	OK(fi->held == t[1]);
+
+	ROW("a deleted one is still read");
+	append(g, "1.log", "last\n");
+	unlink(rig_path(g, "1.log"));
+	UNTIL(g, g->ngot == 5 && fi->nopen == 3);
+	OK(!fi->held);
+
+	ROW("a long time ago is over");
+	fi->pace_began_ns = 0;
+	pace_written(t[2]);
+	OK(t[2]->is_ready);
+	EQ_INT(fi->pace_looks, 1);
+	rig_end(g);
+
+	ROW("nothing is left behind");
+	g = rig_new("*.log");
+	g->is_paced = true;
+	rig_start(g);
+	for (int i = 0; i < 100; i++) {
+		append_numbered(g, "a.log", "a", i, 1);
+		rig_run(g, 2);
+	}
+	expect_numbered(g, "a", 0, 100);
+	rig_end(g);
+}
+
 static void fairness(void)
 {
 	struct rig *g = rig_new("*.log");
@@ -524,6 +598,7 @@ int main(void)
 	RUN(long_line_in_pieces);
 	RUN(endless_line);
 	RUN(many_short_lines);
+	RUN(pace);
 	RUN(fairness);
 	RUN(credit);
 	RUN(new_files);

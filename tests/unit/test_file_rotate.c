@@ -408,6 +408,7 @@ static void storm(void)
 		seed = round;
 		snprintf(row, sizeof(row), "seed %u", round);
 		ROW(row);
+		g->is_paced = round % 2 == 0;
 		rig_start(g);
 		for (int step = 0; step < 150; step++) {
 			int n = (int)dice(60);
@@ -438,7 +439,8 @@ static void storm(void)
 		}
 		rig_release(g);
 		rig_run(g, 100);
-		UNTIL(g, rig_input(g)->nflights == 0 && !rig_input(g)->ready_first);
+		UNTIL(g, rig_input(g)->nflights == 0 && !rig_input(g)->ready_first &&
+				 !rig_input(g)->held);
 		for (size_t i = 0; i < g->ngot; i++) {
 			int number = atoi(g->got[i].line + 2);
 

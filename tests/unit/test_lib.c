@@ -287,6 +287,53 @@ static void loops(void)
 	loop_free(loop);
 }
 
+#define GIFTS 30
+#define GIFT_ROUNDS 100
+
+static struct loop *other;
+static int ngiven, patience;
+static _Atomic int ntaken;
+
+static void on_gift(struct mail *m)
+{
+	mem_free(m);
+	if (atomic_fetch_add(&ntaken, 1) + 1 == GIFTS * GIFT_ROUNDS)
+		loop_stop(other);
+}
+
+/* The other loop has nothing else to do: it must be woken for every round of gifts, and for the last
+ * one before it is waited for. */
+static void give(struct timer *t)
+{
+	if (atomic_load(&ntaken) == ngiven) {
+		for (int i = 0; i < GIFTS; i++)
+			loop_post(other, mem_zalloc(sizeof(struct mail)), on_gift);
+		ngiven += GIFTS;
+	}
+	if (ngiven < GIFTS * GIFT_ROUNDS && --patience) {
+		loop_timer_in(loop, t, NS_PER_MS / 4, give);
+		return;
+	}
+	loop_join(other);
+	loop_stop(loop);
+}
+
+static void loops_that_wake_each_other(void)
+{
+	struct timer t = { 0 };
+
+	loop = loop_new("giver");
+	other = loop_new("taker");
+	loop_start(other);
+	patience = 40000;
+	loop_timer_in(loop, &t, 0, give);
+	loop_run(loop);
+	OK(patience > 0);
+	EQ_INT(atomic_load(&ntaken), GIFTS * GIFT_ROUNDS);
+	loop_free(other);
+	loop_free(loop);
+}
+
 int main(void)
 {
 	RUN(sizes);
@@ -299,5 +346,6 @@ int main(void)
 	RUN(arenas);
 	RUN(rings);
 	RUN(loops);
+	RUN(loops_that_wake_each_other);
 	return test_end();
 }
