@@ -128,7 +128,7 @@ static size_t check_mac(struct str text, size_t start, size_t end)
 
 const struct redact_known redact_known[REDACT_KNOWN] = {
 	{ "jwt", "\\beyJ[A-Za-z0-9_-]{6,}(?:\\.[A-Za-z0-9_-]*){2,4}", .detector = REDACT_JWT },
-	{ "url_password", "[A-Za-z][A-Za-z0-9+.-]*://[^\\s/?#@:\"'<>]*:([^\\s/@\"'<>]+)@",
+	{ "url_password", "[A-Za-z][A-Za-z0-9+.-]*://[^\\s/?#@:\"'<>]*:([^\\s/\"'<>]+)@",
 	  .detector = REDACT_URL_PASSWORD },
 	{ "private_key", BEGIN "(?s:.*?" END "|.*)", .detector = REDACT_PRIVATE_KEY },
 	{ "aws", "\\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\\b", .detector = REDACT_AWS },

@@ -46,6 +46,9 @@ static void tokens(void)
 		{ "dsn postgres://bob:s3cret@db:5432/x?y",
 		  "dsn postgres://bob:<redacted:url_password>@db:5432/x?y" },
 		{ "redis://:pa$$w0rd@h", "redis://:<redacted:url_password>@h" },
+		/* an @ that should have been encoded */
+		{ "postgres://u:p@ss@w0rd@host/db",
+		  "postgres://u:<redacted:url_password>@host/db" },
 		{ "https://example.com:8080/a@b", NULL },
 		{ "https://bob@example.com/", NULL },
 		{ "AKIA"
