@@ -437,24 +437,22 @@ static void redact_rec(struct stage *s, struct batch *b, struct rec *r)
 {
 	struct redact_state *x = s->state;
 	struct str line = r->line;
-	bool failed;
+	/* Before the slices: what stands in place of one is not searched again. */
+	bool failed = redact_values(s, b, r, line);
 	int n = find_in_line(s, b, r);
 
-	failed = n < 0;
-	if (failed) {
+	if (n < 0) {
 		r->line = STR(REDACT_ERROR_TEXT);
 		x->scratch.failed++;
 	} else if (n > 0) {
 		uint64_t before = x->scratch.failed;
 
 		r->line = redact_write(x->redact, &x->scratch, line, &b->arena);
-		failed = x->scratch.failed != before;
+		if (x->scratch.failed != before)
+			n = -1;
 	}
-	if (r->nattrs) {
-		redact_slices(s, b, r, line, failed ? -1 : n);
-		failed |= redact_values(s, b, r, line);
-	}
-	if (failed)
+	redact_slices(s, b, r, line, n);
+	if (failed || n < 0)
 		r->flags |= REC_REDACT_FAILED;
 }
 

@@ -154,6 +154,11 @@ static void slices(void)
 		{ "- json: {expressions: {v: password, w: user}}\n" R,
 		  "{\"password\":\"a b\",\"user\":\"bob\"}",
 		  "{\"password\":\"#\",\"user\":\"bob\"}; v=#; w=bob" },
+		/* once: what stands in its place looks like a secret, too */
+		{ "- regex: {expression: '(?P<x>\\d+)'}\n"
+		  "- redact: {detectors: [], patterns: [{name: e, expression: '\\d+', replacement: "
+		  "'<0>'}]}",
+		  "id 123", "id <0>; x=<0>" },
 		/* by name, although the value alone would tell nothing and is no slice */
 		{ "- json: {expressions: {password: }}\n" R, "{\"password\":\"a\\u0041b\"}",
 		  "{\"password\":\"#\"}; password=#" },
