@@ -220,6 +220,7 @@ static void store(struct hold *h, struct held *d, struct batch *b)
 static void keep_acks(struct hold *h, struct batch *b)
 {
 	uint64_t series = b->source->series;
+	const struct ack *carried = NULL; /* mostly they all wait for the same batch */
 
 	for (struct map_node *n = map_first(&h->by_series, series); n; n = map_next(n)) {
 		struct held *d = container_of(n, struct held, by_series);
@@ -228,8 +229,12 @@ static void keep_acks(struct hold *h, struct batch *b)
 		if (!b->ack)
 			continue;
 		ack_get(b->ack);
-		if (d->ack)
+		if (d->ack && d->ack == carried)
+			ack_put(d->ack); /* b's has another reference */
+		else if (d->ack)
 			ack_carry(b->ack, d->ack);
+		if (d->ack)
+			carried = d->ack;
 		d->ack = b->ack;
 	}
 }
@@ -324,12 +329,26 @@ static void join_here(struct hold *h, struct held *d, struct batch *b, struct re
 	d->rec = keep;
 }
 
-static void take_fields(struct rec *r, const struct rec *model)
+/* Each record has attributes of its own: later stages change them in their place. */
+static void copy_attrs(struct batch *b, struct rec *r, const struct rec *from, uint16_t but)
+{
+	struct attr *attrs = from->nattrs ? arena_alloc(&b->arena, from->nattrs * sizeof(*attrs))
+					  : NULL;
+	uint16_t n = 0;
+
+	for (unsigned i = 0; i < from->nattrs; i++)
+		if (from->attrs[i].key != but)
+			attrs[n++] = from->attrs[i];
+	r->attrs = attrs;
+	r->nattrs = n;
+	r->attrs_cap = n;
+}
+
+static void take_fields(struct batch *b, struct rec *r, const struct rec *model, uint16_t but)
 {
 	r->time_ns = model->time_ns;
 	r->labels = model->labels;
-	r->attrs = model->attrs;
-	r->nattrs = r->attrs_cap = model->nattrs; /* no room left: whoever adds one copies */
+	copy_attrs(b, r, model, but);
 	r->severity = model->severity;
 	r->facility = model->facility;
 }
@@ -347,7 +366,7 @@ void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 		d->rec = r;
 		d->room = NULL;
 		if (d->has_model)
-			take_fields(r, &d->model);
+			take_fields(b, r, &d->model, h->full_length_key);
 	}
 }
 
@@ -442,8 +461,7 @@ void hold_roll(struct hold *h, struct held *d, struct batch *b)
 	d->model = *model;
 	/* What was said of its line, not of what follows. */
 	d->model.flags = 0;
-	if (model->nattrs && model->attrs[model->nattrs - 1].key == h->full_length_key)
-		d->model.nattrs--;
+	copy_attrs(b, &d->model, model, h->full_length_key);
 }
 
 static void on_timer(struct timer *t);

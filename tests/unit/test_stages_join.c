@@ -4,14 +4,15 @@
 #include "tests/unit/stage_test.h"
 
 extern const struct stage_ops stage_multiline, stage_cri, stage_docker, stage_labels, stage_logfmt,
-	stage_match;
+	stage_match, stage_structured_metadata_drop;
 
-static struct conf_plugin plugins[6];
+static struct conf_plugin plugins[7];
 
 static void init_plugins(void)
 {
 	const struct stage_ops *ops[] = { &stage_multiline, &stage_cri,    &stage_docker,
-					  &stage_labels,    &stage_logfmt, &stage_match };
+					  &stage_labels,    &stage_logfmt, &stage_match,
+					  &stage_structured_metadata_drop };
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		plugins[i] = (struct conf_plugin){ .kind = CONF_STAGE,
@@ -96,6 +97,32 @@ static void joined_lines(void)
 	};
 
 	run_in_brackets(rows, ARRAY_LEN(rows), NULL);
+}
+
+/* As the file input cuts a line, and a stage takes a value from it. */
+static void was_cut(struct batch *b, struct rec *r)
+{
+	if (r->line.p[0] != 'A')
+		return;
+	r->flags |= REC_CUT;
+	rec_attr(b, r, key_intern(STR("tailrace_full_length")), ATTR_META, ATTR_NUMBER, STR("99"));
+	rec_attr(b, r, key_intern(STR("k")), ATTR_META, ATTR_STRING, STR("v"));
+}
+
+/* What goes on behind max_lines has the values of the first line, and changes of one are not the
+ * other's. */
+static void values_behind_max_lines(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ "- multiline: {firstline: '^[A-Z]', max_lines: 1}", "A\nb",
+		  "[A]; +tailrace_full_length=99(number); +k=v; cut\n[b]; +k=v" },
+		{ "- multiline: {firstline: '^[A-Z]', max_lines: 1}\n"
+		  "- match: {selector: '{app=\"web\"} |= \"A\"', stages: "
+		  "[{structured_metadata_drop: [k]}]}",
+		  "A\nb", "[A]; +tailrace_full_length=99(number); cut\n[b]; +k=v" },
+	};
+
+	run_in_brackets(rows, ARRAY_LEN(rows), was_cut);
 }
 
 #define SO "2024-01-02T03:04:05.000000006Z stdout "
@@ -263,6 +290,7 @@ int main(void)
 {
 	init_plugins();
 	RUN(joined_lines);
+	RUN(values_behind_max_lines);
 	RUN(cri_rows);
 	RUN(docker_rows);
 	RUN(cri_then_multiline);
