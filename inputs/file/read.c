@@ -127,6 +127,13 @@ static size_t add_lines(struct reader *r, struct batch *b, struct str text, int6
 
 /* ---- one batch ---------------------------------------------------------------------------- */
 
+static enum read_result trouble(struct tail *t)
+{
+	log_warn("cannot read", KV("path", t->pos->path), KV_ERRNO(errno));
+	input_count_error(t->fi->in, "read");
+	return READ_TROUBLE;
+}
+
 /* Reads n bytes from offset on, and the marker before it, into a new batch; *ret is what came, in
  * the arena but not taken. */
 static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch, struct str *ret)
@@ -142,10 +149,8 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 	p = arena_room(&b->arena, before + n);
 	got = tail_bytes(t, p, before + n, t->offset - before);
 	if (got < 0) {
-		log_warn("cannot read", KV("path", t->pos->path), KV_ERRNO(errno));
-		input_count_error(t->fi->in, "read");
 		batch_free(b);
-		return READ_TROUBLE;
+		return trouble(t);
 	}
 	if (got <= (ssize_t)before) {
 		batch_free(b); /* shrunk since it was looked at */
@@ -309,7 +314,7 @@ static enum read_result search_end(struct reader *r, uint64_t *ret_end)
 		if (work >= PROBE_WORK)
 			return READ_AGAIN;
 		if (got < (ssize_t)unit)
-			return got < 0 ? READ_TROUBLE : READ_END;
+			return got < 0 ? trouble(t) : READ_END;
 		text = str_make(t->fi->probe, (size_t)got);
 		text.n = (uint64_t)got < left ? without_nuls(text, unit) : text.n / unit * unit;
 		nl = decoder_line_end(t->decoder, text);

@@ -85,7 +85,9 @@ bool tail_must_wait(struct tail *t)
 {
 	if (t->after && !t->after->is_at_end)
 		return true;
-	t->is_ahead = t->line.ahead_bytes > AHEAD_BYTES_MAX || t->pos->nranges >= POS_RANGES_MAX;
+	/* Ranges that are read again are there already, and nobody settles them before that. */
+	t->is_ahead = t->line.ahead_bytes > AHEAD_BYTES_MAX ||
+		      (!t->is_replaying && t->pos->nranges >= POS_RANGES_MAX);
 	return t->is_ahead;
 }
 

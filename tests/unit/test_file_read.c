@@ -562,6 +562,40 @@ static void kill_after_some_acks(void)
 	rig_end(g);
 }
 
+/* As many batches on their way as there may be, when it was killed. */
+static void killed_with_all_ranges(void)
+{
+	struct rig *g = rig_new("*.log");
+	struct err err = ERR_NONE;
+	struct buf path = BUF_INIT, text = BUF_INIT;
+	struct positions *ps;
+	struct file_look look;
+	struct pos *p;
+
+	for (unsigned i = 0; i < POS_RANGES_MAX; i++)
+		buf_str(&text, STR("x\n"));
+	put_bytes(g, "a.log", text.p, text.n, 0);
+	OK(file_look_path(rig_path(g, "a.log"), &look));
+	positions_path(&path, g->state, "test");
+	ps = positions_open(buf_cstr(&path), &err);
+	OK(ps != NULL);
+	p = positions_add(ps, &look.id, str_c(rig_path(g, "a.log")));
+	for (unsigned i = 0; i < POS_RANGES_MAX; i++)
+		positions_range(ps, p,
+				&(struct pos_range){ 2 * (uint64_t)i, 2 * (uint64_t)i + 2,
+						     1000000 + i, 1, 0 });
+	OK(positions_save(ps));
+	positions_free(ps);
+	append(g, "a.log", "last\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == POS_RANGES_MAX + 1);
+	EQ_INT(g->got[0].time_ns, 1000000);
+	EQ_STR(str_c(g->got[g->ngot - 1].line), "last");
+	buf_fini(&path);
+	buf_fini(&text);
+	rig_end(g);
+}
+
 static void rewritten_while_down(void)
 {
 	struct rig *g = rig_new("*.log");
@@ -611,5 +645,6 @@ int main(void)
 	RUN(kill_repeats_exactly);
 	RUN(kill_after_some_acks);
 	RUN(rewritten_while_down);
+	RUN(killed_with_all_ranges);
 	return test_end();
 }
