@@ -17,7 +17,6 @@
 #include "lib/mem.h"
 #include "lib/os.h"
 
-#define OPEN_FLAGS (O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)
 #define ENTRIES_MAX 100000 /* of a directory, looked at for one copy */
 
 /* ---- names -------------------------------------------------------------------------------- */
@@ -119,14 +118,13 @@ static bool is_copy(const struct search *s, int fd, const struct file_look *look
 
 static void look_at(struct search *s, const char *path)
 {
-	int fd = OS_RETRY(os->open(path, OPEN_FLAGS, 0));
 	struct file_look look;
+	int fd = open_quietly(s->fi, str_c(path), &look);
 
 	if (fd < 0)
 		return;
 	/* Logs that repeat themselves have copies that look alike: it is the youngest. */
-	if (!file_look(fd, &look) || !is_copy(s, fd, &look) ||
-	    (s->fd >= 0 && look.mtime_ns < s->look.mtime_ns)) {
+	if (!is_copy(s, fd, &look) || (s->fd >= 0 && look.mtime_ns < s->look.mtime_ns)) {
 		os->close(fd);
 		return;
 	}
@@ -273,13 +271,23 @@ static void set_original(struct tail *copy, struct tail *t)
 	tail_count_behind(copy);
 }
 
-/* What is settled of the original is settled of its copy. */
+static void note_alike(struct tail *copy)
+{
+	bool is_read = idle_open(copy) == IDLE_OPEN &&
+		       marker_read(copy->fd, copy->size, &copy->like_marker);
+
+	copy->like_size = is_read ? copy->size : 0;
+}
+
+/* What is settled of the original is settled of its copy. Not before it is known to be one, and not
+ * when it was written anew since it was compared. */
 static void skip_settled(struct tail *copy)
 {
 	const struct pos *p = copy->copy_of->pos;
-	uint64_t at = copy->size < p->offset ? copy->size : p->offset, marker;
+	uint64_t at = copy->like_size < p->offset ? copy->like_size : p->offset, marker;
 
 	if (at <= copy->offset || idle_open(copy) != IDLE_OPEN ||
+	    marker_is(copy->fd, copy->like_size, copy->like_marker) != SAME_YES ||
 	    !marker_read(copy->fd, at, &marker))
 		return;
 	positions_skip(copy->fi->positions, copy->pos, at, marker);
@@ -319,7 +327,7 @@ bool copies_hold(struct tail *t)
 	}
 	if (t->is_closed)
 		return true;
-	skip_settled(t);
+	note_alike(t);
 	if (t->is_rotated)
 		tail_retire(t); /* nobody needs it: the original has it all */
 	return true;

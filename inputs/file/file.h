@@ -141,6 +141,7 @@ struct tail {
 	struct map_node by_id, by_label;
 	struct tail *after;   /* an older file of the same name: read to its end first */
 	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
+	uint64_t like_size, like_marker; /* so much of it was seen to be the same, and ends so */
 	char *last_path;      /* idle.c: where a closed file without a name may be; owned */
 	struct tail *used_before, *used_after;
 	struct file_id id;
@@ -306,6 +307,8 @@ void open_init(struct file_input *fi);
 void open_fini(struct file_input *fi);
 /* A descriptor of the regular file that this name leads to, or -1: it is gone, or refused. */
 int open_regular(struct file_input *fi, struct str path, struct file_look *look);
+/* The same for a file that nobody asked for by name: nothing is said, and it may not be a symlink. */
+int open_quietly(struct file_input *fi, struct str path, struct file_look *look);
 /* In our own state directory, where every line read makes another be written. */
 bool open_is_own(const struct file_input *fi, struct str path);
 /* May the directory that this symlink leads to be looked into? */

@@ -288,6 +288,17 @@ static void refuse_type(struct file_input *fi, struct str path, uint64_t ino, ui
 		open_refuse(fi, path, ino, "not_regular", "only regular files can be read");
 }
 
+/* Through whatever link or other name: by what the kernel calls it. */
+static bool is_own_held(const struct file_input *fi, int held)
+{
+	char name[40], real[PATH_MAX];
+	ssize_t n;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", held);
+	n = readlink(name, real, sizeof(real));
+	return n > 0 && open_is_own(fi, str_make(real, (size_t)n));
+}
+
 /* The file behind an O_PATH descriptor, for reading. O_NONBLOCK and O_NOCTTY change nothing for a
  * regular file, and are there in case it ever is another. */
 static int open_held(int held, struct str path, const struct file_look *look)
@@ -337,6 +348,25 @@ static void leave_atime(int fd)
 	fcntl(fd, F_SETFL, O_NONBLOCK | O_NOATIME);
 }
 
+int open_quietly(struct file_input *fi, struct str path, struct file_look *look)
+{
+	int held, fd = -1;
+
+	do {
+		held = fi->conf->follow == FOLLOW_ALL
+			       ? OS_RETRY(os->open(path.p, O_PATH | O_NOFOLLOW | O_CLOEXEC, 0))
+			       : take_hold(fi, path);
+	} while (held < 0 && is_relieved(fi));
+	if (held < 0)
+		return -1;
+	if (file_look(held, look) && S_ISREG(look->mode) && !is_own_held(fi, held))
+		fd = open_held(held, path, look);
+	os->close(held);
+	if (fd >= 0)
+		leave_atime(fd);
+	return fd;
+}
+
 int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 {
 	int held, fd = -1;
@@ -352,7 +382,7 @@ int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 		refuse_error(fi, path, 0);
 	} else if (!S_ISREG(look->mode)) {
 		refuse_type(fi, path, look->id.ino, look->mode);
-	} else {
+	} else if (!is_own_held(fi, held)) {
 		do {
 			fd = open_held(held, path, look);
 		} while (fd < 0 && is_relieved(fi));

@@ -266,6 +266,32 @@ static void never_our_own_state(void)
 	rig_end(g);
 }
 
+/* The same where links lead to it. */
+static void nor_through_links(void)
+{
+	static const char *const patterns[] = { "way/**", "way/state/positions/*",
+						"*/positions/*" };
+
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		struct rig *g = find_rig(patterns[i]);
+
+		ROW(patterns[i]);
+		OK(symlink(g->dir, rig_path(g, "way")) == 0);
+		OK(symlink(g->state, rig_path(g, "other")) == 0);
+		make(g, "d");
+		make(g, "d/positions");
+		append(g, "d/positions/a", "one\n");
+		rig_start(g);
+		rig_run(g, 100);
+		append(g, "d/positions/a", "two\n");
+		rig_run(g, 100);
+		for (size_t k = 0; k < g->ngot; k++)
+			OK(strcmp(g->got[k].line, "one") == 0 ||
+			   strcmp(g->got[k].line, "two") == 0);
+		rig_end(g);
+	}
+}
+
 /* Directories whose times are long past, and still change. */
 static int old_stat(const char *path, struct stat *st)
 {
@@ -568,6 +594,7 @@ int main(void)
 	RUN(excluded);
 	RUN(short_scans);
 	RUN(never_our_own_state);
+	RUN(nor_through_links);
 	RUN(hard_link_elsewhere);
 	RUN(limits);
 	RUN(mounts);

@@ -37,6 +37,31 @@ static struct rig *linked_rig(unsigned follow)
 	return g;
 }
 
+/* A directory of ours is swapped for a link to a secret one, and what was read is emptied: the copy
+ * that is looked for beside it would be the secret. */
+static void no_copy_behind_a_link(void)
+{
+	for (unsigned follow = FOLLOW_WITHIN; follow <= FOLLOW_NONE; follow++) {
+		struct rig *g = linked_rig(follow);
+
+		ROW(follow == FOLLOW_NONE ? "none" : "within");
+		append(g, "logs/sub/s.log", "-- key --\n");
+		append(g, "secret/s.log.1", "-- key --\nsecret\n");
+		rig_start(g);
+		UNTIL(g, g->ngot == 2);
+		rig_run(g, 10);
+		OK(rename(rig_path(g, "logs/sub"), rig_path(g, "logs/old")) == 0);
+		point(g, "logs/sub", rig_path(g, "secret"));
+		OK(truncate(rig_path(g, "logs/old/s.log"), 0) == 0);
+		append(g, "logs/old/s.log", "b\n");
+		UNTIL(g, g->ngot >= 3);
+		rig_run(g, 30);
+		for (size_t i = 0; i < g->ngot; i++)
+			OK(strcmp(g->got[i].line, "secret") != 0);
+		rig_end(g);
+	}
+}
+
 static void follow_all(void)
 {
 	struct rig *g = linked_rig(FOLLOW_ALL);
@@ -283,6 +308,7 @@ int main(void)
 {
 	log_setup(getenv("V") ? LOG_LVL_INFO : LOG_LVL_ERROR + 1, LOG_LOGFMT);
 	RUN(follow_all);
+	RUN(no_copy_behind_a_link);
 	RUN(follow_within);
 	RUN(follow_none);
 	RUN(swapped_under_us);
