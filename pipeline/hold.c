@@ -332,8 +332,8 @@ static void join_here(struct hold *h, struct held *d, struct batch *b, struct re
 /* Each record has attributes of its own: later stages change them in their place. */
 static void copy_attrs(struct batch *b, struct rec *r, const struct rec *from, uint16_t but)
 {
-	struct attr *attrs = from->nattrs ? arena_alloc(&b->arena, from->nattrs * sizeof(*attrs))
-					  : NULL;
+	struct attr *attrs =
+		from->nattrs ? arena_alloc(&b->arena, from->nattrs * sizeof(*attrs)) : NULL;
 	uint16_t n = 0;
 
 	for (unsigned i = 0; i < from->nattrs; i++)

@@ -10,8 +10,12 @@ static struct conf_plugin plugins[7];
 
 static void init_plugins(void)
 {
-	const struct stage_ops *ops[] = { &stage_multiline, &stage_cri,    &stage_docker,
-					  &stage_labels,    &stage_logfmt, &stage_match,
+	const struct stage_ops *ops[] = { &stage_multiline,
+					  &stage_cri,
+					  &stage_docker,
+					  &stage_labels,
+					  &stage_logfmt,
+					  &stage_match,
 					  &stage_structured_metadata_drop };
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
