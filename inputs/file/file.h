@@ -139,10 +139,10 @@ struct tail {
 	struct tail *next_ready;
 	struct tail *next, **link; /* all of the input */
 	struct map_node by_id, by_label;
-	struct tail *after;   /* an older file of the same name: read to its end first */
-	struct tail *copy_of; /* as far as we can see; then nothing is read from it */
+	struct tail *after;              /* an older file of the same name: read to its end first */
+	struct tail *copy_of;            /* as far as we can see; then nothing is read from it */
 	uint64_t like_size, like_marker; /* so much of it was seen to be the same, and ends so */
-	char *last_path;      /* idle.c: where a closed file without a name may be; owned */
+	char *last_path; /* idle.c: where a closed file without a name may be; owned */
 	struct tail *used_before, *used_after;
 	struct file_id id;
 	struct pos *pos;
