@@ -351,6 +351,52 @@ size_t redact_end_of_block(struct str text)
 	return at < text.n ? at + END_MARK.n : text.n + 1;
 }
 
+#define BODY_RUN 32  /* base64 in a row: of a key wherever it stands, a line of one has 64 */
+#define BODY_WORD 16 /* the same for the last word of a line with a prefix */
+
+static bool is_base64(char c)
+{
+	return ((c | 32) >= 'a' && (c | 32) <= 'z') || (c >= '0' && c <= '9') || c == '+' ||
+	       c == '/' || c == '=';
+}
+
+static bool has_run(struct str text)
+{
+	size_t run = 0;
+
+	for (size_t i = 0; i < text.n && run < BODY_RUN; i++)
+		run = is_base64(text.p[i]) ? run + 1 : 0;
+	return run >= BODY_RUN;
+}
+
+/* A last line may be short: alone, or behind a prefix; in quotes, with what stands behind those. */
+static bool ends_in_base64(struct str text)
+{
+	static const char fence[] = "\"',;\\[](){}";
+	size_t end, start;
+
+	text = str_trim(text);
+	for (end = text.n; end && memchr(fence, text.p[end - 1], sizeof(fence) - 1);)
+		end--;
+	/* A written \n or \r. */
+	if (end > 1 && text.p[end - 2] == '\\')
+		end -= 2;
+	for (start = end; start && is_base64(text.p[start - 1]);)
+		start--;
+	if (start == end)
+		return false;
+	if (end - start >= BODY_WORD || text.p[end - 1] == '=')
+		return true;
+	while (start && memchr(fence, text.p[start - 1], sizeof(fence) - 1))
+		start--;
+	return start == 0;
+}
+
+bool redact_is_in_block(struct str text)
+{
+	return redact_end_of_block(text) <= text.n || has_run(text) || ends_in_base64(text);
+}
+
 /* Asked before splices are merged: another detector may have found the same text, as in
  * PRIVATE_KEY="-----BEGIN. */
 static bool has_open_end(const struct redact_scratch *s, struct str text)

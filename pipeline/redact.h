@@ -164,14 +164,17 @@ struct str redact_name_text(const struct redact *r, struct redact_scratch *s, st
 			    struct arena *arena);
 
 /* After redact_find(), also when it failed: a private key begins in the text and does not end in it.
- * Until redact_end_of_block() finds its end, at most REDACT_BLOCK_LINES, all lines of its source
- * belong to it. */
+ * Until redact_end_of_block() finds its end, at most REDACT_BLOCK_LINES, lines of its source that
+ * redact_is_in_block() belong to it. */
 static inline bool redact_opens_block(const struct redact_scratch *s)
 {
 	return s->opens_block;
 }
 /* Behind the mark that ends a private key, where another may begin, or text.n + 1. */
 size_t redact_end_of_block(struct str text);
+/* Could the text be part of a private key? Others of the same source must stay: a relay has many
+ * senders, and a line that only speaks of keys is not followed by one. */
+bool redact_is_in_block(struct str text);
 #define REDACT_BLOCK_LINES 100
 /* Makes the splices of s one over the whole text. */
 void redact_cover(struct redact_scratch *s, unsigned kind, struct str text);

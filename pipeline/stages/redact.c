@@ -397,22 +397,28 @@ static void open_block(struct redact_state *x, uint64_t series)
 	*block = (struct open_block){ series, REDACT_BLOCK_LINES };
 }
 
-/* A line in the middle of a private key goes as a whole. Its end may be in it, and the beginning of
- * the next behind that. */
+static void close_block(struct redact_state *x, struct open_block *block)
+{
+	*block = x->blocks[--x->nblocks];
+}
+
+/* A line of a private key goes as a whole. Its end may be in it, and the beginning of the next
+ * behind that. */
 static int find_in_block(struct stage *s, struct open_block *block, struct str line)
 {
 	struct redact_state *x = s->state;
 	size_t end = redact_end_of_block(line);
-	bool is_over = --block->lines == 0;
 
 	if (end <= line.n) {
 		redact_find(x->redact, &x->scratch, chain_scratch(s->chain), str_skip(line, end),
 			    false);
-		is_over = !redact_opens_block(&x->scratch);
-		block->lines = REDACT_BLOCK_LINES;
+		if (redact_opens_block(&x->scratch))
+			block->lines = REDACT_BLOCK_LINES;
+		else
+			close_block(x, block);
+	} else if (--block->lines == 0) {
+		close_block(x, block);
 	}
-	if (is_over)
-		*block = x->blocks[--x->nblocks];
 	redact_cover(&x->scratch, REDACT_KIND_PRIVATE_KEY, line);
 	return (int)x->scratch.n;
 }
@@ -424,8 +430,10 @@ static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
 	struct open_block *block = x->nblocks ? block_of(x, series) : NULL;
 	int n;
 
-	if (block)
+	if (block && redact_is_in_block(r->line))
 		return find_in_block(s, block, r->line);
+	if (block && --block->lines == 0)
+		close_block(x, block);
 	n = redact_find(x->redact, &x->scratch, chain_scratch(s->chain), r->line,
 			(r->flags & REC_CUT) != 0);
 	if (redact_opens_block(&x->scratch))

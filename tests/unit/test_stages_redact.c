@@ -121,6 +121,14 @@ static void blocks(void)
 		  KEY_BEGIN " aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\nMIIE\n" KEY_END
 			    "\nc",
 		  "<redacted:error>\n#\n#\nc" },
+		/* lines between those of the key, and behind one that never comes */
+		{ "- redact: {replacement: '#'}",
+		  KEY_BEGIN
+		  "\nsshd: session opened for root\nMIIEvQ\nGET /a/b HTTP/1.1\n"
+		  "app: MIIEvQIBADANBgkqhkiG9w0BAQEF\napp: x=\n{\"log\":\"YWJj\\n\"}\n" KEY_END
+		  "\nc",
+		  "#\nsshd: session opened for root\n#\nGET /a/b HTTP/1.1\n#\n#\n"
+		  "{\"log\":\"YWJj\\n\"}\n#\nc" },
 		/* without private_key nothing is carried on */
 		{ "- redact: {replacement: '#', detectors: [email]}", KEY_BEGIN "\nMIIE",
 		  KEY_BEGIN "\nMIIE" },
