@@ -208,12 +208,13 @@ static bool search(struct tail *t)
 enum idle_open idle_open(struct tail *t)
 {
 	const char *path = t->path.p;
-	enum lead lead = path ? lead_of(path, &t->id) : LEADS_THERE;
 	struct file_look look;
+	enum lead lead;
 	int fd;
 
 	if (t->fd >= 0)
 		return IDLE_OPEN;
+	lead = path ? lead_of(path, &t->id) : LEADS_THERE;
 	if (lead == LEADS_TO_REUSED || (!path && !search(t)))
 		return IDLE_GONE;
 	if (lead == LEADS_ELSEWHERE)
