@@ -122,7 +122,7 @@ static struct pos_range *append_range(struct pos *p)
 				p->nranges * sizeof(*p->ranges));
 			p->first_range = 0;
 		} else {
-			p->ranges_cap = p->ranges_cap ? 2 * p->ranges_cap : 4;
+			p->ranges_cap = p->ranges_cap ? 2 * p->ranges_cap : 1;
 			p->ranges = mem_realloc(p->ranges, p->ranges_cap * sizeof(*p->ranges));
 		}
 	}
