@@ -492,15 +492,16 @@ static void on_timer(struct timer *t)
 	set_timer(h);
 }
 
-/* The oldest of another series: what b's own have open waits for b. */
+/* The oldest of other series: what b's own have open waits for b. */
 static void emit_oldest(struct hold *h, const struct batch *b)
 {
-	struct held *d = h->stored.first;
+	struct held *next;
 
-	while (d && d->series == b->source->series)
-		d = d->next;
-	if (d)
-		emit(h, d, flags_of_rest(h));
+	for (struct held *d = h->stored.first; d && h->stored.n > h->conf.max_open; d = next) {
+		next = d->next;
+		if (d->series != b->source->series)
+			emit(h, d, flags_of_rest(h));
+	}
 }
 
 void hold_stop(struct hold *h, struct batch *b)
@@ -519,7 +520,7 @@ void hold_stop(struct hold *h, struct batch *b)
 	}
 	h->touched_end = &h->touched;
 	keep_acks(h, b);
-	if (h->conf.max_open && h->stored.n > h->conf.max_open)
+	if (h->conf.max_open)
 		emit_oldest(h, b);
 	if (h->njoined)
 		chain_joined(h->stage->chain, h->njoined);

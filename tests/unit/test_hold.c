@@ -335,6 +335,16 @@ static void most_open(void)
 	OUT(l, "5 x partial\n5 x partial\n"); /* the oldest two */
 	OK(is_settled[0] && is_settled[1] && !is_settled[2] && !is_settled[3]);
 	life_end(&l, false);
+	/* Also when a batch brings more than one. */
+	life_begin(&l, "most_open", &stage_cri, NULL);
+	for (int i = 0; i < 4; i++)
+		give(&l, &s[i],
+		     "1970-01-01T00:00:00.000000008Z stdout P x\n"
+		     "1970-01-01T00:00:00.000000009Z stderr P y",
+		     10, ack(i));
+	OUT(l, "8 x partial\n9 y partial\n8 x partial\n9 y partial\n8 x partial\n9 y partial\n");
+	OK(is_settled[2] && !is_settled[3]);
+	life_end(&l, false);
 	parts.max_partial_lines = 0;
 }
 
