@@ -205,7 +205,8 @@ bool copies_take_over(struct tail *t)
 
 	if (find_copy(&s, t->path.p ? t->path : t->pos->path) < 0)
 		return false;
-	if (!file_look(t->fd, &original)) {
+	/* It may have been closed so that the copy could be opened. */
+	if (idle_open(t) != IDLE_OPEN || !file_look(t->fd, &original)) {
 		os->close(s.fd);
 		return false;
 	}

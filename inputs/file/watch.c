@@ -201,9 +201,9 @@ static void add_wd(struct watch *w, struct dir *d, struct source_fd *fd, struct 
 
 	if (new_wd >= 0 && new_wd == *wd)
 		return;
-	/* Another directory has the path now; the kernel drops the old one's watch by itself. */
-	if (*wd >= 0)
-		map_del(m, node);
+	/* Another directory has the path now. The kernel drops the watch of one that is gone by itself,
+	 * not of one that was moved. */
+	drop_wd(fd, m, node, wd);
 	*wd = new_wd;
 	if (new_wd >= 0) {
 		map_add(m, node, (uint64_t)new_wd);

@@ -362,6 +362,42 @@ static void short_scans(void)
 	rig_end(g);
 }
 
+/* What the kernel has for this process. */
+static int kernel_watches(void)
+{
+	char command[100];
+	FILE *p;
+	int n = -1;
+
+	snprintf(command, sizeof(command), "cat /proc/%d/fdinfo/* 2>/dev/null | grep -c '^inotify'",
+		 (int)getpid());
+	p = popen(command, "r");
+	OK(p && fscanf(p, "%d", &n) == 1);
+	if (p)
+		pclose(p);
+	return n;
+}
+
+/* A directory is moved to where nobody looks, and made again: its watches do not stay behind. */
+static void moved_away(void)
+{
+	struct rig *g = find_rig("d/*.log");
+	int before;
+
+	make(g, "d");
+	append(g, "d/a.log", "one\n");
+	rig_start(g);
+	EXPECT(g, "one\n");
+	before = kernel_watches();
+	OK(before > 0);
+	OK(rename(rig_path(g, "d"), rig_path(g, "old")) == 0);
+	make(g, "d");
+	append(g, "d/a.log", "two\n");
+	EXPECT(g, "one\ntwo\n");
+	UNTIL(g, kernel_watches() == before);
+	rig_end(g);
+}
+
 /* ---- where inotify does not see ----------------------------------------------------------- */
 
 /* Written to by a name in a directory that nobody watches. */
@@ -593,6 +629,7 @@ int main(void)
 	RUN(moves_between_directories);
 	RUN(excluded);
 	RUN(short_scans);
+	RUN(moved_away);
 	RUN(never_our_own_state);
 	RUN(nor_through_links);
 	RUN(hard_link_elsewhere);
