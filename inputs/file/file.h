@@ -213,7 +213,8 @@ void tail_at_end(struct tail *t);
 void tail_trouble(struct tail *t);
 /* Reads no more. It is freed when its last batch has settled. */
 void tail_close(struct tail *t);
-/* As tail_close() for one that nothing was read from, without freeing it: its position goes, too. */
+/* As tail_close() for one that nothing was read from since it was written anew, without freeing it:
+ * its position goes, too. */
 void tail_retire(struct tail *t);
 void tail_free_retired(struct file_input *fi);
 /* At once, whatever is on its way; nobody may hold a batch of it any more. */

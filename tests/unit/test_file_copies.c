@@ -203,6 +203,29 @@ static void backup(void)
 	}
 }
 
+/* The copy overwrites an older one that is still on its way: cp a.log a.log.1 && : > a.log. */
+static void over_an_older_copy(void)
+{
+	struct rig *g = rig_new("a.log*");
+
+	append_numbered(g, "a.log", "n", 0, 100);
+	append_numbered(g, "a.log.1", "old", 0, 300);
+	g->holds = true;
+	rig_start(g);
+	UNTIL(g, g->ngot == 400);
+	copy(g, "a.log", "a.log.1", 20);
+	rig_run(g, 20);
+	empty(g, "a.log");
+	rig_run(g, 50);
+	EQ_INT(g->ngot, 400);
+	rig_release(g);
+	rig_run(g, 20);
+	append_numbered(g, "a.log", "n", 100, 5);
+	UNTIL(g, g->ngot == 405);
+	EQ_STR(str_c(g->got[404].line), "n 104");
+	rig_end(g);
+}
+
 /* Names and beginnings are those of a copy, and it is none. */
 static void only_begins_alike(void)
 {
@@ -259,6 +282,7 @@ int main(void)
 	RUN(copies_that_match);
 	RUN(copied_while_down);
 	RUN(backup);
+	RUN(over_an_older_copy);
 	RUN(only_begins_alike);
 	return test_end();
 }
