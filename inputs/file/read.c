@@ -588,6 +588,8 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 	r.limit = t->size;
 	r.is_final = t->must_flush;
 	find_again(&r);
+	if (!r.again && tail_must_wait(t))
+		return READ_WAIT; /* what was read again may be all that there may be */
 	if (r.limit == t->offset)
 		t->must_flush = false;
 	if (r.limit == t->offset || (r.limit <= t->offset + t->partial + t->blank && !r.is_final))

@@ -587,7 +587,12 @@ static void killed_with_all_ranges(void)
 	OK(positions_save(ps));
 	positions_free(ps);
 	append(g, "a.log", "last\n");
+	g->holds = true;
 	rig_start(g);
+	UNTIL(g, g->ngot == POS_RANGES_MAX);
+	rig_run(g, 10);
+	EQ_INT(g->ngot, POS_RANGES_MAX); /* there is no room for one more */
+	rig_release(g);
 	UNTIL(g, g->ngot == POS_RANGES_MAX + 1);
 	EQ_INT(g->got[0].time_ns, 1000000);
 	EQ_STR(str_c(g->got[g->ngot - 1].line), "last");
