@@ -7,6 +7,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/os.h"
 
 /* Batches leaving and settled */
 
@@ -124,13 +125,21 @@ static void restart_clocks(struct conn *c)
 		c->since_ns = c->read_ns;
 }
 
+/* Something came that we did not get to read, because we stood still or have many others. */
+static bool is_waiting(struct conn *c)
+{
+	char byte;
+
+	return os->recv(c->io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void on_watch(struct timer *t)
 {
 	struct conn *c = container_of(t, struct conn, watch);
 	struct loop *loop = input_of(c)->loop;
 
-	if (c->is_paused) /* one that we do not read is not to blame */
-		restart_clocks(c);
+	if (c->is_paused || (due_ns(c) <= loop_now_ns(loop) && is_waiting(c)))
+		restart_clocks(c); /* one that we do not read is not to blame */
 	if (due_ns(c) > loop_now_ns(loop)) {
 		loop_timer_set(loop, t, due_ns(c), on_watch);
 		return;
