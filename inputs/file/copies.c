@@ -8,6 +8,7 @@
  * written. As long as it is a beginning of the original nothing is read from it. */
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 
 #include "inputs/file/file.h"
 #include "lib/buf.h"
@@ -93,38 +94,93 @@ bool copies_each_original(struct str path, bool (*fn)(void *ctx, struct str orig
 
 struct search {
 	struct file_input *fi;
-	const struct pos *pos; /* of the original */
+	struct tail *tail; /* of the original, or NULL */
+	struct pos *pos;
 	uint64_t offset, marker;
 	int fd; /* the best one so far */
 	struct file_look look;
 };
 
-/* Nothing was ever read from it. */
+/* Nothing was ever read from it, or not since it was written anew. */
 static bool is_fresh(const struct pos *p)
 {
 	return p->last_ns == 0 && p->nranges == 0;
 }
 
+static bool is_overwritten(const struct pos *p, int fd, const struct file_look *look)
+{
+	return look->size < p->offset || marker_is(fd, p->offset, p->marker) == SAME_NO;
+}
+
+/* What is known of a file is in the way of its being the copy, unless nothing was read from it, or
+ * from what it holds now. A tail that was closed still needs its position. */
+static bool may_give_way(const struct search *s, int fd, const struct file_look *look)
+{
+	struct tail *other = find_tail(s->fi, &look->id);
+	const struct pos *known;
+
+	if (other == s->tail && other)
+		return false;
+	/* An older copy that this one was written over may not have been looked at since. */
+	if (other && !tail_look_closely(other))
+		return false;
+	known = positions_find(s->fi->positions, &look->id);
+	if (!known || other)
+		return !known || (known != s->pos && is_fresh(known));
+	return !known->is_open && known != s->pos &&
+	       (is_fresh(known) || is_overwritten(known, fd, look));
+}
+
+/* Shorter than what was read: the log was written to, and read, between copying and emptying. It
+ * was seen to be a beginning of the log, or has what was read last before its end. */
+static bool is_read_copy(const struct search *s, int fd, const struct file_look *look)
+{
+	const struct tail *t = s->tail, *other = find_tail(s->fi, &look->id);
+
+	if (!t || !look->size)
+		return false;
+	if (other && other->copy_of == t && other->like_size == look->size &&
+	    marker_is(fd, other->like_size, other->like_marker) == SAME_YES)
+		return true;
+	if (look->size < s->pos->head_n || hash_is(fd, 0, s->pos->head_n, s->pos->head) != SAME_YES)
+		return false;
+	for (unsigned i = t->npast; i > 0 && t->npast - i < PAST_ENDS; i--) {
+		const struct past_end *past = &t->past[(i - 1) % PAST_ENDS];
+
+		if (past->offset <= look->size)
+			return past->offset &&
+			       marker_is(fd, past->offset, past->marker) == SAME_YES;
+	}
+	return false;
+}
+
 static bool is_copy(const struct search *s, int fd, const struct file_look *look)
 {
-	const struct pos *known = positions_find(s->fi->positions, &look->id);
-
-	if (!S_ISREG(look->mode) || look->size < s->offset || look->size < s->pos->head_n ||
-	    known == s->pos || (known && !is_fresh(known)))
-		return false;
-	return hash_is(fd, 0, s->pos->head_n, s->pos->head) == SAME_YES &&
+	if (look->size < s->offset)
+		return is_read_copy(s, fd, look);
+	return look->size >= s->pos->head_n &&
+	       hash_is(fd, 0, s->pos->head_n, s->pos->head) == SAME_YES &&
 	       marker_is(fd, s->offset, s->marker) == SAME_YES;
 }
 
-static void look_at(struct search *s, const char *path)
+/* What has all that is not read goes before what has not; then, because logs that repeat themselves
+ * have copies that look alike, it is the youngest. */
+static bool is_better(const struct search *s, const struct file_look *look)
+{
+	bool is_whole = look->size >= s->offset;
+
+	if (s->fd < 0 || is_whole != (s->look.size >= s->offset))
+		return s->fd < 0 || is_whole;
+	return look->mtime_ns >= s->look.mtime_ns;
+}
+
+/* Takes fd. */
+static void judge(struct search *s, int fd)
 {
 	struct file_look look;
-	int fd = open_quietly(s->fi, str_c(path), &look);
 
-	if (fd < 0)
-		return;
-	/* Logs that repeat themselves have copies that look alike: it is the youngest. */
-	if (!is_copy(s, fd, &look) || (s->fd >= 0 && look.mtime_ns < s->look.mtime_ns)) {
+	if (!file_look(fd, &look) || !S_ISREG(look.mode) || !may_give_way(s, fd, &look) ||
+	    !is_copy(s, fd, &look) || !is_better(s, &look)) {
 		os->close(fd);
 		return;
 	}
@@ -134,7 +190,39 @@ static void look_at(struct search *s, const char *path)
 	s->look = look;
 }
 
-/* A descriptor of the copy among the files beside path, or -1. */
+static void look_at(struct search *s, const char *path)
+{
+	struct file_look look;
+	int fd = open_quietly(s->fi, str_c(path), &look);
+
+	if (fd >= 0)
+		judge(s, fd);
+}
+
+static void look_at_open(struct search *s, int open_fd)
+{
+	char name[40];
+	int fd;
+
+	snprintf(name, sizeof(name), "/proc/self/fd/%d", open_fd);
+	fd = OS_RETRY(os->open(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0));
+	if (fd >= 0)
+		judge(s, fd);
+}
+
+/* A copy that we have open may have been compressed and deleted meanwhile. */
+static void look_at_all_open(struct search *s, struct str path)
+{
+	const struct file_input *fi = s->fi;
+
+	for (struct tail *copy = fi->tails; copy; copy = copy->next)
+		if (copy->fd >= 0 && is_fresh(copy->pos) && copies_is_name(path, copy->pos->path))
+			look_at_open(s, copy->fd);
+	if (fi->met_fd >= 0 && copies_is_name(path, fi->met_path))
+		look_at_open(s, fi->met_fd);
+}
+
+/* A descriptor of the copy among the files beside path and those that are open, or -1. */
 static int find_copy(struct search *s, struct str path)
 {
 	size_t dir_n = name_at(path), n = 0;
@@ -143,8 +231,11 @@ static int find_copy(struct search *s, struct str path)
 	DIR *dir;
 
 	s->fd = -1;
-	if (!s->pos->head_n)
-		return -1; /* of what was never looked at nobody knows a copy */
+	/* Of what was never looked at nobody knows a copy. One search can find that copies of the
+	 * copy are to be looked for; that ends here. */
+	if (!s->pos->head_n || s->fi->is_searching)
+		return -1;
+	s->fi->is_searching = true;
 	buf_str(&entry, str_sub(path, 0, dir_n));
 	dir = opendir(buf_cstr(&entry));
 	while (dir && n++ < ENTRIES_MAX && (d = readdir(dir))) {
@@ -158,13 +249,17 @@ static int find_copy(struct search *s, struct str path)
 	if (dir)
 		closedir(dir);
 	buf_fini(&entry);
+	look_at_all_open(s, path);
+	s->fi->is_searching = false;
 	return s->fd;
 }
 
 static void tell(struct file_input *fi, const struct search *s)
 {
+	uint64_t unread = s->look.size > s->offset ? s->look.size - s->offset : 0;
+
 	log_info("file was copied and emptied, finishing the copy", KV("path", s->pos->path),
-		 KV_I("offset", s->offset), KV_I("unread_bytes", s->look.size - s->offset));
+		 KV_I("offset", s->offset), KV_I("unread_bytes", unread));
 	metric_add(fi->truncated, 1);
 	metric_add(fi->copied, 1);
 }
@@ -194,10 +289,48 @@ static struct pos *begin_anew(struct file_input *fi, const struct file_look *loo
 	return p;
 }
 
+/* The copy ends before what was read of t: so does all that is known of t. */
+static bool cut_to(struct tail *t, int fd, uint64_t size)
+{
+	struct pos *p = t->pos;
+	uint64_t marker;
+	size_t n = 0;
+
+	if (!marker_read(fd, size, &marker))
+		return false;
+	while (n < p->nranges && pos_range_at(p, n)->start < size)
+		n++;
+	positions_cut_ranges(p, n);
+	if (n && pos_range_at(p, n - 1)->end > size) {
+		pos_range_at(p, n - 1)->end = size;
+		pos_range_at(p, n - 1)->marker = marker;
+	}
+	if (p->offset > size)
+		positions_skip(t->fi->positions, p, size, marker);
+	if (p->head_n > size)
+		p->head_n = 0; /* noted again, as far as there is one */
+	for (struct ack *a = t->line.first; a; a = a->next_in_line) {
+		struct flight *f = container_of(a, struct flight, ack);
+
+		if (f->generation == t->generation && f->end > size) {
+			f->end = size;
+			f->marker = marker;
+		}
+	}
+	t->offset = size;
+	t->marker = marker;
+	t->partial = t->blank = 0;
+	t->must_flush = t->is_replaying = false;
+	return true;
+}
+
 bool copies_take_over(struct tail *t)
 {
 	struct file_input *fi = t->fi;
-	struct search s = { .fi = fi, .pos = t->pos, .offset = t->offset, .marker = t->marker };
+	struct search s = {
+		.fi = fi, .tail = t, .pos = t->pos, .offset = t->offset, .marker = t->marker
+	};
+	uint64_t seen = t->size;
 	struct str path = STR_NONE, copy_path = STR_NONE;
 	struct file_look original;
 	struct pos *p;
@@ -206,16 +339,22 @@ bool copies_take_over(struct tail *t)
 	if (find_copy(&s, t->path.p ? t->path : t->pos->path) < 0)
 		return false;
 	/* It may have been closed so that the copy could be opened. */
-	if (idle_open(t) != IDLE_OPEN || !file_look(t->fd, &original)) {
+	if (idle_open(t) != IDLE_OPEN || !file_look(t->fd, &original) ||
+	    (s.look.size < t->offset && !cut_to(t, s.fd, s.look.size))) {
 		os->close(s.fd);
 		return false;
 	}
 	tell(fi, &s);
+	if (seen > s.offset && seen > s.look.size) /* written after it was copied, and never read */
+		metric_add(fi->lost_rewritten,
+			   (int64_t)(seen - (s.look.size > s.offset ? s.look.size : s.offset)));
+	t->npast = 0;
 	if (t->path.p)
 		path = str_make(mem_dup(t->path.p, t->path.n), t->path.n);
 	make_way(fi, &s.look, &copy_path);
 	tail_set_path(t, copy_path);
 	fd = tail_replace(t, s.fd, &s.look);
+	t->is_copy = true;
 	p = begin_anew(fi, &original, t->pos->path);
 	if (p)
 		tail_new(fi, fd, &original, path, p, 0)->seen_round = fi->round;
@@ -232,13 +371,16 @@ struct pos *copies_take_over_saved(struct file_input *fi, struct pos *p,
 	struct search s = { .fi = fi, .pos = p, .offset = p->offset, .marker = p->marker };
 	struct str copy_path = STR_NONE;
 	struct pos *anew;
+	struct tail *t;
 
 	if (find_copy(&s, path) < 0)
 		return NULL;
 	tell(fi, &s);
 	make_way(fi, &s.look, &copy_path);
 	positions_move(fi->positions, p, &s.look.id);
-	tail_new(fi, s.fd, &s.look, copy_path, p, 0)->seen_round = fi->round;
+	t = tail_new(fi, s.fd, &s.look, copy_path, p, 0);
+	t->seen_round = fi->round;
+	t->is_copy = true;
 	anew = begin_anew(fi, original, p->path);
 	mem_free((void *)(uintptr_t)copy_path.p);
 	return anew;
@@ -323,7 +465,9 @@ bool copies_hold(struct tail *t)
 		return true;
 	if (!original) {
 		set_original(t, NULL);
-		if (!copies_each_original(t->path.p ? t->path : t->pos->path, is_original, t))
+		/* One that was a copy and was written over goes by the name of the log itself. */
+		if (!(t->is_copy && is_original(t, t->pos->path)) &&
+		    !copies_each_original(t->path.p ? t->path : t->pos->path, is_original, t))
 			return false;
 	}
 	if (t->is_closed)

@@ -405,6 +405,7 @@ static int file_open(struct input *in, struct err *err)
 
 	fi->magic = FILE_INPUT_MAGIC;
 	fi->in = in;
+	fi->met_fd = -1;
 	fi->conf = in->conf;
 	fi->full_length_key = key_intern(STR("tailrace_full_length"));
 	get_metrics(fi);

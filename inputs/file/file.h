@@ -115,6 +115,9 @@ struct file_input {
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool must_walk;       /* the next scan may not be a short one */
 	unsigned short_scans; /* since the last whole one */
+	bool is_searching;    /* for a copy */
+	int met_fd;           /* -1, or of a file that is just being met, */
+	struct str met_path;  /* under this name */
 	bool has_left;        /* files that had to be closed before their end */
 	char *probe;          /* PROBE_BYTES to look for line ends in */
 	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
@@ -125,6 +128,12 @@ struct file_input {
 };
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
+
+/* Where a batch ended, and the marker there. */
+struct past_end {
+	uint64_t offset, marker;
+};
+#define PAST_ENDS 4 /* a power of two */
 
 struct tail {
 	/* What an event looks at is in one cache line: most say no more than what is known. */
@@ -164,6 +173,8 @@ struct tail {
 	uint32_t want_bytes;     /* so that a batch is about full of records */
 	uint32_t line_bytes;     /* recent mean */
 	struct decoder *decoder; /* NULL: UTF-8 */
+	struct past_end past[PAST_ENDS];
+	uint32_t npast; /* ever noted of what it holds now */
 	struct timer timer;
 	struct source source;
 	struct ack_line line;
@@ -176,6 +187,7 @@ struct tail {
 	bool must_flush;           /* an unfinished line goes out now */
 	bool is_ahead;             /* waits for its oldest batches to settle */
 	bool is_forgotten;         /* its position is dropped with it */
+	bool is_copy;              /* the log it is read as was copied here */
 	bool has_waited;           /* for the last bytes of the older file */
 	bool is_closed;            /* nothing more is read; waits for its acks */
 	bool is_listed;            /* in order of use */

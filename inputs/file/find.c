@@ -297,6 +297,19 @@ static bool look_at_original(void *ctx, struct str path)
 	return false;
 }
 
+/* Perhaps the file at `path` is what is missing of a log that was emptied. */
+static void look_at_originals(struct file_input *fi, int fd, struct str path)
+{
+	struct str met_path = fi->met_path;
+	int met_fd = fi->met_fd;
+
+	fi->met_fd = fd;
+	fi->met_path = path;
+	copies_each_original(path, look_at_original, fi);
+	fi->met_fd = met_fd;
+	fi->met_path = met_path;
+}
+
 static void discover(struct file_input *fi, struct str path)
 {
 	struct file_look look = { .size = 0 };
@@ -309,7 +322,7 @@ static void discover(struct file_input *fi, struct str path)
 	if (fd < 0)
 		return;
 	if (!positions_find(fi->positions, &look.id))
-		copies_each_original(path, look_at_original, fi);
+		look_at_originals(fi, fd, path);
 	t = find_path(fi, path);
 	other = find_tail(fi, &look.id);
 	if (other) {

@@ -82,6 +82,7 @@ void pos_restart(struct pos *p)
 {
 	p->offset = p->marker = p->head = 0;
 	p->head_n = 0;
+	p->last_ns = 0;
 	no_ranges(p);
 }
 

@@ -180,6 +180,7 @@ static enum read_result finish(struct reader *r, struct batch *b, uint64_t bytes
 	} else if (range.end < r->again->end) {
 		positions_split(t->pos, r->again_at, &range);
 	}
+	t->past[t->npast++ % PAST_ENDS] = (struct past_end){ t->offset, t->marker };
 	t->offset = range.end;
 	t->marker = marker;
 	b->ack = &tail_flight(t, &range, weight)->ack;
@@ -574,7 +575,7 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 	if (t->is_unseen)
 		return READ_TROUBLE;
 	if (copies_hold(t))
-		return t->is_closed ? READ_CLOSED : READ_WAIT;
+		return t->is_closed ? READ_CLOSED : READ_END; /* nobody waits for it */
 	if (t->fd < 0 && !t->is_replaying && !tail_unread(t) && !t->must_flush)
 		return READ_END;
 	if (idle_open(t) != IDLE_OPEN)

@@ -142,6 +142,7 @@ void tail_restart(struct tail *t)
 	metric_add(t->fi->lost_rewritten, (int64_t)lost);
 	positions_restart(t->fi->positions, t->pos);
 	t->offset = t->partial = t->blank = t->size = t->marker = 0;
+	t->npast = 0;
 	t->generation++;
 	t->must_flush = t->is_replaying = t->knows_decoder = false;
 	if (t->is_rotated)

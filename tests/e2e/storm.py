@@ -153,8 +153,9 @@ class Log:
 		self.storm.unlinked(gen)
 
 	def copytruncate(self) -> None:
-		self.copies += 1  # logrotate, too, copies to a new file and never over an old one
-		copy = self.path.with_name(f"{self.path.name}.copy.{self.copies}")
+		self.copies += 1  # logrotate copies to a new file, others over the one before
+		ending = self.storm.random.choice(("copy", f"copy.{self.copies}"))
+		copy = self.path.with_name(f"{self.path.name}.{ending}")
 		shutil.copyfile(self.path, copy)
 		if self.storm.random.random() < 0.5:
 			self.write(3)  # into copytruncate's own window
@@ -212,7 +213,7 @@ class Storm:
 
 	@property
 	def exclude(self) -> list[str]:
-		return [str(self.targets / "**"), str(self.folder / "*" / "*.gz"), str(self.folder / "*" / "*.copy.*"),
+		return [str(self.targets / "**"), str(self.folder / "*" / "*.gz"), str(self.folder / "*" / "*.copy*"),
 		        str(self.folder / "*" / "*.new")]
 
 	def other(self, path: pathlib.Path) -> pathlib.Path:

@@ -252,6 +252,138 @@ static void only_begins_alike(void)
 	rig_end(g);
 }
 
+/* Compressed, and so deleted, before anybody saw that the log was emptied. */
+static void deleted_before_we_looked(void)
+{
+	for (int variant = 0; variant < 4; variant++) {
+		struct rig *g = rig_new("a.log*");
+		bool is_unread = variant & 1, is_first = variant & 2;
+		int n = is_unread ? 30000 : 100;
+
+		ROW(is_unread ? "not all was read" : "all was read");
+		g->total_bytes = 1 << 20;
+		g->holds = true;
+		append_numbered(g, "a.log", "text that fills the memory", 0, n);
+		rig_start(g);
+		if (is_unread)
+			UNTIL(g, rig_input(g)->is_paused);
+		else
+			UNTIL(g, g->ngot == 100);
+		copy(g, "a.log", "a.log.1", 15);
+		empty(g, "a.log");
+		OK(unlink(rig_path(g, "a.log.1")) == 0);
+		if (is_first) /* looked at before it is heard that the copy is gone */
+			tail_look(find_path(rig_input(g), str_c(rig_path(g, "a.log"))));
+		append_numbered(g, "a.log", "text that fills the memory", n, 100);
+		rig_run(g, 50);
+		rig_release(g);
+		expect_numbered(g, "text that fills the memory", 0, n + 100);
+		check_names(g, "a.log");
+		check_times(g);
+		rig_end(g);
+	}
+}
+
+/* Lines that were read in copytruncate's own window: the copy is shorter than what was read. */
+static void shorter_than_what_was_read(void)
+{
+	for (int is_late = 0; is_late < 2; is_late++) {
+		struct rig *g = rig_new("a.log*");
+
+		ROW(is_late ? "met afterwards" : "met while it is written");
+		g->holds = true;
+		rig_start(g);
+		append_numbered(g, "a.log", "some text", 0, 200);
+		UNTIL(g, g->ngot == 200);
+		copy(g, "a.log", is_late ? "new" : "a.log.1", 15);
+		append_numbered(g, "a.log", "some text", 200, 50);
+		UNTIL(g, g->ngot == 250);
+		if (is_late)
+			OK(rename(rig_path(g, "new"), rig_path(g, "a.log.1")) == 0);
+		empty(g, "a.log");
+		rig_run(g, 30);
+		append_numbered(g, "a.log", "some text", 250, 50);
+		rig_run(g, 30);
+		rig_release(g);
+		expect_numbered(g, "some text", 0, 300);
+		rig_run(g, 200);
+		EQ_INT(g->ngot, 300);
+		check_names(g, "a.log");
+		check_times(g);
+		rig_stop(g);
+		rig_forget(g);
+		rig_start(g);
+		rig_run(g, 30);
+		EQ_INT(g->ngot, 0);
+		rig_end(g);
+	}
+}
+
+/* The copy has always the same name, and each one is written over the one before. */
+static void overwritten_in_place(void)
+{
+	for (int variant = 0; variant < 12; variant++) {
+		struct rig *g = rig_new(variant & 4 ? "a.log" : "a.log*");
+		int written = 0, ms = variant & 1 ? 15 : 0;
+		char row[80];
+
+		snprintf(row, sizeof(row), "%s, looks every %d ms%s%s",
+			 variant & 4 ? "a.log" : "a.log*", ms, variant & 2 ? ", held" : "",
+			 variant & 8 ? ", closed in between" : "");
+		ROW(row);
+		g->holds = variant & 2;
+		if (variant & 8)
+			g->conf.rotate_wait_ns = NS_PER_MS;
+		rig_start(g);
+		for (int round = 0; round < 6; round++) {
+			append_numbered(g, "a.log", "some text", written, 50 + 13 * (round % 3));
+			written += 50 + 13 * (round % 3);
+			UNTIL(g, g->ngot == (size_t)written);
+			copy(g, "a.log", "a.log.copy", ms);
+			if (variant & 8) { /* these are only in the copy */
+				append_numbered(g, "a.log", "some text", written, 5);
+				append_numbered(g, "a.log.copy", "some text", written, 5);
+				written += 5;
+			}
+			empty(g, "a.log");
+			rig_run(g, variant & 8 ? 60 : ms);
+		}
+		append_numbered(g, "a.log", "some text", written, 10);
+		written += 10;
+		rig_run(g, 30);
+		rig_release(g);
+		expect_numbered(g, "some text", 0, written);
+		check_names(g, "a.log");
+		check_times(g);
+		rig_stop(g);
+		rig_forget(g);
+		rig_start(g);
+		append(g, "a.log", "last 0\n");
+		expect_numbered(g, "last", 0, 1);
+		rig_end(g);
+	}
+}
+
+/* Renamed, and the new file begins as the old one did: no copy, but logs with the same header. */
+static void renamed_with_equal_header(void)
+{
+	struct rig *g = rig_new("a.log");
+
+	append(g, "a.log", "# header\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == 1);
+	for (int i = 1; i <= 3; i++) {
+		char to[32];
+
+		snprintf(to, sizeof(to), "a.log.%d", i);
+		OK(rename(rig_path(g, "a.log"), rig_path(g, to)) == 0);
+		append(g, "a.log", "# header\n");
+	}
+	append(g, "a.log", "more\n");
+	UNTIL(g, g->ngot == 5);
+	rig_end(g);
+}
+
 static void names(void)
 {
 	static const struct {
@@ -284,5 +416,9 @@ int main(void)
 	RUN(backup);
 	RUN(over_an_older_copy);
 	RUN(only_begins_alike);
+	RUN(deleted_before_we_looked);
+	RUN(shorter_than_what_was_read);
+	RUN(overwritten_in_place);
+	RUN(renamed_with_equal_header);
 	return test_end();
 }
