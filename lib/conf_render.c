@@ -335,7 +335,7 @@ static void render_field(struct buf *out, const struct conf_field *f, const stru
 			 const void *conf, unsigned indent, bool with_origin)
 {
 	const void *at = (const char *)conf + f->offset;
-	bool is_block = f->type == CONF_T_SECTION ||
+	bool is_block = (f->type == CONF_T_SECTION && (node || !(f->flags & CONF_OPTIONAL))) ||
 			(f->type == CONF_T_SECTIONS && ((const struct conf_sections *)at)->n) ||
 			(f->type == CONF_T_STAGES && ((const struct conf_stages *)at)->n);
 
@@ -343,7 +343,9 @@ static void render_field(struct buf *out, const struct conf_field *f, const stru
 	buf_printf(out, "%s:", conf_field_key(f));
 	if (!is_block) {
 		buf_ch(out, ' ');
-		if (f->type == CONF_T_SECTIONS || f->type == CONF_T_STAGES)
+		if (f->type == CONF_T_SECTION)
+			buf_c(out, "null");
+		else if (f->type == CONF_T_SECTIONS || f->type == CONF_T_STAGES)
 			buf_c(out, node ? "[]" : "null");
 		conf_render_value(out, f, conf);
 		end_line(out, node, with_origin);

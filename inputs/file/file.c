@@ -242,7 +242,8 @@ static const struct conf_field file_fields[] = {
 		"the joined line. Not for extracted values: those have the stages of that name."),
 	CONF_SECTION(struct file_conf, multiline, struct multiline_conf, &multiline_table,
 		     "Joins the lines of one record before anything else, as the stage `multiline` "
-		     "does."),
+		     "does.",
+		     .flags = CONF_OPTIONAL),
 	CONF_STR(struct file_conf, encoding, "utf-8",
 		 "Encoding of the files, by any name of the "
 		 "[WHATWG Encoding Standard](https://encoding.spec.whatwg.org/#names-and-labels): "

@@ -133,7 +133,11 @@ def test_logrotate(agent, loki, tenant, tmp_path, logrotate, mode, found):
 			time.sleep(1.0)  # the extension is in seconds
 		for writer in writers:
 			writer.turns += 1
-	for writer in writers:
+	for writer in writers:  # what comes behind the last turn cannot fall between its copy and its truncate
+		count, deadline = writer.count, time.monotonic() + 20
+		while writer.count < count + 20:
+			assert time.monotonic() < deadline, "the writer stands still"
+			time.sleep(0.02)
 		writer.stop()
 	if mode.startswith("copytruncate"):
 		for writer in writers:
