@@ -127,12 +127,12 @@ struct conf_enum {
 	const char *doc; /* may be NULL */
 };
 
-enum {                    /* conf_field.flags */
-       CONF_REQUIRED = 1, /* must be given; texts, lists and maps not empty */
-       CONF_NONEMPTY = 2, /* when given, not empty */
-       CONF_BODY = 4,     /* the only row of its table: the value is the whole body, not one key */
-       CONF_ADVANCED = 8, /* listed behind the others, not in samples */
-       CONF_PRIVATE = 16, /* the value (of a map: the values) is never shown, as a secret */
+enum {                     /* conf_field.flags */
+       CONF_REQUIRED = 1,  /* must be given; texts, lists and maps not empty */
+       CONF_NONEMPTY = 2,  /* when given, not empty */
+       CONF_BODY = 4,      /* the only row of its table: the value is the whole body, not one key */
+       CONF_ADVANCED = 8,  /* listed behind the others, not in samples */
+       CONF_PRIVATE = 16,  /* the value (of a map: the values) is never shown, as a secret */
        CONF_OPTIONAL = 32, /* of a section: without it the thing is off, so it is shown as null */
 };
 

@@ -55,36 +55,60 @@ static void leave_queue(struct tail *t)
 	t->is_ready = false;
 }
 
-/* Files of the same name are read one after the other. */
+/* Files of the same name are read one after the other. The one before, and through files that nobody has
+ * written to yet, the one before that: what stands before a file with bytes in it is final, because its
+ * writer has moved on. */
+static struct tail *before(const struct tail *t)
+{
+	return t->size ? NULL : t->after;
+}
+
+static bool follows(const struct tail *t, const struct tail *older)
+{
+	for (const struct tail *o = t->after; o; o = before(o))
+		if (o == older)
+			return true;
+	return false;
+}
+
 static void wake_followers(struct tail *t)
 {
 	struct map_node *n;
 
 	for (n = map_first(&t->fi->by_label, t->by_label.hash); n; n = map_next(n))
-		if (from_label(n)->after == t)
+		if (follows(from_label(n), t))
 			tail_ready(from_label(n));
+}
+
+static bool has_late_lines(struct tail *older)
+{
+	return !older->is_closed && !older->troubles && tail_look(older) && !older->is_unseen &&
+	       tail_unread(older);
 }
 
 bool tail_is_late(struct tail *t)
 {
-	struct tail *older = t->after;
+	struct tail *older, *next;
 
 	/* Once for what t has: an older file that is flooded must not hold it up for ever. */
-	if (t->has_waited || !older || older->is_closed || older->troubles || !tail_look(older) ||
-	    older->is_unseen || !tail_unread(older)) {
-		t->has_waited = false;
-		return false;
+	for (older = t->has_waited ? NULL : t->after; older; older = next) {
+		next = before(older); /* a look may end the tail */
+		if (!has_late_lines(older))
+			continue;
+		t->has_waited = true;
+		older->is_at_end = false;
+		tail_ready(older);
+		return true;
 	}
-	t->has_waited = true;
-	older->is_at_end = false;
-	tail_ready(older);
-	return true;
+	t->has_waited = false;
+	return false;
 }
 
 bool tail_must_wait(struct tail *t)
 {
-	if (t->after && !t->after->is_at_end)
-		return true;
+	for (const struct tail *older = t->after; older; older = before(older))
+		if (!older->is_at_end)
+			return true;
 	/* Ranges that are read again are there already, and nobody settles them before that. */
 	t->is_ahead = t->line.ahead_bytes > AHEAD_BYTES_MAX ||
 		      (!t->is_replaying && t->pos->nranges >= POS_RANGES_MAX);
