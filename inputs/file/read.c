@@ -539,25 +539,40 @@ static bool choose_decoder(struct tail *t)
 	return true;
 }
 
+/* Number of ranges in front of the first that begins at `offset` or behind it; they are in order. */
+static size_t ranges_before(struct pos *p, uint64_t offset)
+{
+	size_t low = 0, high = p->nranges;
+
+	while (low < high) {
+		size_t mid = low + (high - low) / 2;
+
+		if (pos_range_at(p, mid)->start < offset)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
 /* The range that begins at offset, if it was read before a restart. */
 static void find_again(struct reader *r)
 {
 	struct tail *t = r->t;
+	size_t i = t->is_replaying ? ranges_before(t->pos, t->offset) : 0;
+	struct pos_range *range;
 
-	for (size_t i = 0; t->is_replaying && i < t->pos->nranges; i++) {
-		struct pos_range *range = pos_range_at(t->pos, i);
-
-		if (range->start != t->offset)
-			continue;
-		if (range->end <= t->size) {
+	if (t->is_replaying && i < t->pos->nranges) {
+		range = pos_range_at(t->pos, i);
+		if (range->start == t->offset && range->end <= t->size) {
 			r->again = range;
 			r->again_at = i;
 			r->limit = range->end;
 			r->is_final = true;
 			return;
 		}
-		positions_cut_ranges(t->pos, i); /* not all of it is there any more */
-		break;
+		if (range->start == t->offset)
+			positions_cut_ranges(t->pos, i); /* not all of it is there any more */
 	}
 	t->is_replaying = false;
 }
