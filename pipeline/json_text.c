@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON values as the text that stages work with. */
-#include <float.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "pipeline/json.h"
+#include "pipeline/value.h"
 
 /* 17 digits, 323 leading or 308 trailing zeros, sign, point. */
 #define NUMBER_BYTES_MAX 352
@@ -70,10 +69,8 @@ static size_t write_decimal(char *out, const char *d, int n, int point, bool is_
 /* Shortest decimal of x, as Go's FormatFloat(x, 'f', -1, 64). */
 static size_t write_double(double x, char *out)
 {
-	char text[40], d[20];
-	int64_t exponent = 0;
-	int n = 0;
-	int precision = fabs(x) < DBL_MIN ? 1 : EXACT_DIGITS; /* denormals have fewer digits */
+	char d[20];
+	int n, point;
 
 	if (x == 0) {
 		memcpy(out, "-0", 2);
@@ -82,18 +79,8 @@ static size_t write_double(double x, char *out)
 		out[0] = '0';
 		return 1;
 	}
-	for (; precision <= 17; precision++) {
-		snprintf(text, sizeof(text), "%.*e", precision - 1, fabs(x));
-		if (strtod(text, NULL) == fabs(x))
-			break;
-	}
-	for (const char *p = text; *p != 'e'; p++)
-		if (*p != '.')
-			d[n++] = *p;
-	str_i64(str_skip(str_c(text), 1 + str_chr(str_c(text), 'e')), &exponent);
-	while (n > 1 && d[n - 1] == '0')
-		n--;
-	return write_decimal(out, d, n, (int)exponent + 1, x < 0);
+	n = value_shortest(fabs(x), d, &point);
+	return write_decimal(out, d, n, point, x < 0);
 }
 
 static size_t number_size(struct str raw)

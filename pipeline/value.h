@@ -109,6 +109,10 @@ struct value_json_style {
 /* Times as RFC 3339 in UTC. */
 void value_to_json(struct buf *out, struct value v, struct value_json_style style);
 
+/* Digits of the shortest decimal that reads back as x (> 0, finite), without zeros at the end, and
+ * where its point stands: 0.012 is "12" and -1. Returns how many. */
+int value_shortest(double x, char digits[20], int *ret_point);
+
 /* The shortest decimal that reads back as x: without exponent, as Go's strconv 'f', -1, or as its
  * %v has it, with one when it would be below -4 or above 5. */
 void value_write_float(struct buf *out, double x, bool may_have_exponent);

@@ -205,8 +205,7 @@ bool value_from_json(struct arena *a, struct str doc, size_t max_bytes, struct v
 
 /* ---- writing ---- */
 
-/* Digits of the shortest decimal that reads back as x (> 0, finite), and where its point stands. */
-static int shortest(double x, char digits[20], int *ret_point)
+int value_shortest(double x, char digits[20], int *ret_point)
 {
 	char text[40];
 	int n = 0, precision = x < 2.2250738585072014e-308 ? 1 : 15; /* denormals have fewer */
@@ -241,7 +240,7 @@ void value_write_float(struct buf *out, double x, bool may_have_exponent)
 		buf_ch(out, '0');
 		return;
 	}
-	n = shortest(x, digits, &point);
+	n = value_shortest(x, digits, &point);
 	if (may_have_exponent && (point < -3 || point > 6)) {
 		buf_ch(out, digits[0]);
 		if (n > 1)

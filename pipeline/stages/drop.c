@@ -30,17 +30,22 @@ static void drop_check(struct conf_doc *doc, const struct conf_node *node, const
 			   "longer_than");
 }
 
+/* What both stages test a record for. */
+#define CONTENT_FIELDS(verbs)                                                                      \
+	CONF_LIST(struct drop_conf, source, NULL,                                                  \
+		  "Names of extracted values. Alone: " verbs " records that have all of them. "    \
+		  "With `expression` or `value`: those a record has, joined with `separator`, "    \
+		  "are tested.",                                                                   \
+		  .example = "[level]"),                                                           \
+		CONF_STR(struct drop_conf, separator, ";",                                         \
+			 "Between the values of several sources."),                                \
+		CONF_STR(struct drop_conf, expression, NULL,                                       \
+			 "Regular expression, not anchored, that must match the sources, or the "  \
+			 "line when there are none."),                                             \
+		CONF_STR(struct drop_conf, value, NULL, "What the sources must be equal to.")
+
 static const struct conf_field drop_fields[] = {
-	CONF_LIST(struct drop_conf, source, NULL,
-		  "Names of extracted values. Alone: drops records that have all of them. With "
-		  "`expression` or `value`: those a record has, joined with `separator`, are "
-		  "tested.",
-		  .example = "[level]"),
-	CONF_STR(struct drop_conf, separator, ";", "Between the values of several sources."),
-	CONF_STR(struct drop_conf, expression, NULL,
-		 "Regular expression, not anchored, that must match the sources, or the line when "
-		 "there are none."),
-	CONF_STR(struct drop_conf, value, NULL, "What the sources must be equal to."),
+	CONTENT_FIELDS("drops"),
 	CONF_TIME(struct drop_conf, older_than_ns, NULL, NULL, NULL,
 		  "Drops records older than this, by their own time.", .key = "older_than",
 		  .example = "24h"),
@@ -54,16 +59,7 @@ static const struct conf_table drop_table =
 	CONF_TABLE(struct drop_conf, drop_fields, .check = drop_check);
 
 static const struct conf_field keep_fields[] = {
-	CONF_LIST(struct drop_conf, source, NULL,
-		  "Names of extracted values. Alone: keeps records that have all of them. With "
-		  "`expression` or `value`: those a record has, joined with `separator`, are "
-		  "tested.",
-		  .example = "[level]"),
-	CONF_STR(struct drop_conf, separator, ";", "Between the values of several sources."),
-	CONF_STR(struct drop_conf, expression, NULL,
-		 "Regular expression, not anchored, that must match the sources, or the line when "
-		 "there are none."),
-	CONF_STR(struct drop_conf, value, NULL, "What the sources must be equal to."),
+	CONTENT_FIELDS("keeps"),
 	CONF_STR(struct drop_conf, drop_counter_reason, "keep_stage",
 		 "The `reason` under which `tailrace_stage_dropped_total` counts the others."),
 };
