@@ -24,10 +24,14 @@ size_t file_stages(struct conf_doc *doc, const void *arg, struct input_stage *re
 
 	if (!partial.max_wait_ns)
 		partial.max_wait_ns = 3600 * NS_PER_S;
-	*cri = (struct cri_conf){ .partial = partial, .is_strict = true, .sets_no_values = true };
+	*cri = (struct cri_conf){ .partial = partial,
+				  .is_strict = true,
+				  .sets_no_values = true,
+				  .flags_others = !is_auto };
 	*docker = (struct docker_conf){ .partial = partial,
 					.is_strict = true,
-					.sets_no_values = true };
+					.sets_no_values = true,
+					.flags_others = !is_auto };
 	if (is_auto || conf->format == FORMAT_DOCKER)
 		ret[n++] = (struct input_stage){ "docker", docker };
 	if (is_auto || conf->format == FORMAT_CRI)

@@ -107,10 +107,15 @@ static void cri_run(struct stage *s, struct batch *b)
 	partial_begin(&c->partial);
 	BATCH_FOR(b, r)
 	{
-		if (!cri_parse(r->line, &line))
+		if (!cri_parse(r->line, &line)) {
+			if (conf->flags_others)
+				partial_is_other(&c->partial, r);
 			continue;
+		}
 		if (!partial_time(&c->partial, r, line.time, now_ns) && conf->is_strict) {
 			r->flags &= (uint16_t)~REC_TIME_GUESSED;
+			if (conf->flags_others)
+				r->flags |= REC_UNPARSED;
 			continue;
 		}
 		r->line = line.content;

@@ -12,6 +12,7 @@ struct cri_conf {
 	bool max_partial_line_size_truncate;
 	bool is_strict;      /* set by inputs: a line is CRI only with a time */
 	bool sets_no_values; /* set by inputs: no extracted values */
+	bool flags_others; /* set by inputs: every line is meant to be CRI; one that is not is flagged */
 };
 
 /* A line as CRI writes it; borrowed. */

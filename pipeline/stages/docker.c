@@ -73,8 +73,11 @@ static void read_line(struct stage *s, struct batch *b, struct rec *r, int64_t n
 	bool has_time = get(d, b, d->time, &time), is_last;
 	struct held *held;
 
-	if (conf->is_strict && (!has_log || !has_stream || !has_time))
+	if (conf->is_strict && (!has_log || !has_stream || !has_time)) {
+		if (conf->flags_others)
+			partial_is_other(&d->partial, r);
 		return;
+	}
 	set_value(conf, b, r, d->output_key, has_log, log);
 	set_value(conf, b, r, d->stream_key, has_stream, stream);
 	set_value(conf, b, r, d->timestamp_key, has_time, time);
@@ -101,6 +104,7 @@ static void read_line(struct stage *s, struct batch *b, struct rec *r, int64_t n
 static void docker_run(struct stage *s, struct batch *b)
 {
 	struct docker *d = s->state;
+	const struct docker_conf *conf = s->conf;
 	int64_t now_ns = clock_wall_ns(), malformed = 0;
 
 	partial_begin(&d->partial);
@@ -108,11 +112,13 @@ static void docker_run(struct stage *s, struct batch *b)
 	{
 		if (json_extract(d->paths, r->line, d->values) == JSON_OBJECT)
 			read_line(s, b, r, now_ns);
+		else if (conf->flags_others)
+			partial_is_other(&d->partial, r);
 		else
 			malformed++;
 	}
 	hold_stop(&d->partial.hold, b);
-	if (malformed && !((const struct docker_conf *)s->conf)->is_strict)
+	if (malformed && !conf->is_strict)
 		metric_add(d->partial.errors, malformed);
 }
 

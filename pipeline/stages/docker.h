@@ -9,6 +9,7 @@ struct docker_conf {
 	struct partial_conf partial;
 	bool is_strict;      /* set by inputs: only objects with all three of its keys */
 	bool sets_no_values; /* set by inputs: no extracted values */
+	bool flags_others;   /* set by inputs: a line that is not Docker's is flagged */
 };
 
 #endif

@@ -52,6 +52,12 @@ struct held *partial_stream(struct partial *p, struct batch *b, struct rec *r, u
 	return t->held;
 }
 
+void partial_is_other(struct partial *p, struct rec *r)
+{
+	metric_add(p->errors, 1);
+	r->flags |= REC_UNPARSED;
+}
+
 bool partial_time(struct partial *p, struct rec *r, struct str text, int64_t now_ns)
 {
 	int64_t ns;

@@ -44,6 +44,8 @@ void partial_close(struct partial *p);
 void partial_begin(struct partial *p);
 /* The label `stream`, and what is collected of this stream of the record's source. */
 struct held *partial_stream(struct partial *p, struct batch *b, struct rec *r, unsigned stream);
+/* A line of another form where an input said that there are none: kept, flagged, counted. */
+void partial_is_other(struct partial *p, struct rec *r);
 /* RFC 3339; a record keeps its own time when this is none. False then. */
 bool partial_time(struct partial *p, struct rec *r, struct str text, int64_t now_ns);
 /* The record's line is a part, and when is_last the last of its line. */

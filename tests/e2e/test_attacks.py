@@ -2,6 +2,7 @@
 """What has broken other agents' file inputs, one test each; tests/attacks.md lists them all and where they are tested."""
 
 import gzip
+import json
 import os
 import shlex
 import subprocess
@@ -212,3 +213,96 @@ def test_a_file_that_is_copied_up(agent, loki, tenant, tmp_path, mount):
 		append(merged / "app.log", numbered(100, "a", 100 * turn))
 		assert loki.wait_count('{job="app"}', 100 * turn + 100) == 100 * turn + 100
 	arrived(one, loki, '{job="app"}', numbered(400, "a"))
+
+
+def test_files_without_end(agent, loki, tenant, tmp_path):
+	"""F3: a terabyte of hole, megabytes of NUL, a line that does not end: memory stays, what follows them arrives, and
+	what was cut is counted with its length. Others are read meanwhile."""
+	logs = tmp_path / "logs"
+	logs.mkdir()
+	one = agent(tail_of(logs / "*.log", loki, tenant))
+	append(logs / "quiet.log", ["before"])
+	loki.wait_count('{job="app"}', 1)
+	before = one.rss_bytes()
+	with open(logs / "sparse.log", "wb") as f:
+		f.write(b"a\n")
+		f.seek(2**40)
+		f.write(b"behind the hole\n")
+	with open(logs / "nul.log", "wb") as f:
+		for _ in range(scale(32)):
+			f.write(bytes(2**20))
+		f.write(b"behind the NULs\n")
+	endless = scale(64) * 2**20
+	with open(logs / "endless.log", "wb") as f:
+		for _ in range(endless // 2**20):
+			f.write(b"x" * 2**20)
+		f.write(b"\nbehind the line\n")
+	append(logs / "quiet.log", ["meanwhile"])
+	lines = ["before", "meanwhile", "a", "behind the hole", "behind the NULs", "behind the line"]
+	assert loki.wait_count('{job="app"} !~ "^x+$"', len(lines), 90) == len(lines)
+	one.wait_idle()
+	read = {r.line: r for r in loki.read('{job="app"}')}
+	cut = [r for line, r in read.items() if line.startswith("xxx")]
+	assert len(cut) == 1 and "cut" in cut[0].metadata["tailrace_flags"]
+	assert int(cut[0].metadata["tailrace_full_length"]) == endless
+	assert set(read) - {cut[0].line} == set(lines)
+	if not one.sanitized:
+		assert one.peak_rss_bytes() < before + 24 * 2**20
+
+
+def test_damaged_container_lines(agent, loki, tenant, tmp_path):
+	"""F4: parts that never end, headers of every wrong form, JSON cut anywhere: a line that is none is kept and flagged,
+	and the next good one is read as if nothing had been."""
+	logs = tmp_path / "logs"
+	logs.mkdir()
+	stamp = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime())
+	bad = ["", "no header at all", stamp, f"{stamp} stdout", f"{stamp} stdlog F text", f"{stamp}  F text",
+	       f"{stamp[:-1]}+99:99 stdout F text", "stdout F text", "{", "\ufeff" + f"{stamp} stdout F text"]
+	docker = ['{"log":"cut \\u12', '{"log":"lone \\ud800 half\\n","stream":"stdout","time":"%s"}' % stamp, '{"log":"","stream":"stdout"}',
+	          '{"stream":"stdout","time":"%s"}' % stamp, '{"log":7,"stream":"stdout"}', "[]", "null", '{"log":"a\\n"', "not JSON"]
+	docker_good = docker[1:2]
+	parts = [f"{stamp} stdout P " + "p" * 1000] * 2000  # two megabytes, and no end
+	good = f"{stamp} stderr F good"
+	one = agent(config(
+		{"cri": file_input(logs / "cri.log", format="cri", partial_wait="1s"),
+		 "docker": file_input(logs / "docker.log", format="docker", partial_wait="1s")},
+		loki_output(loki.push_url, tenant),
+	))
+	append(logs / "cri.log", [*bad, *parts[:1000], good, *parts[1000:], f"{stamp} stdout F end", f"{stamp} stdout F good"])
+	escapes = json.dumps({"log": "\n" * 200_000 + "\n", "stream": "stdout", "time": stamp})
+	append(logs / "docker.log", [*docker, escapes, json.dumps({"log": "good\n", "stream": "stderr", "time": stamp})])
+	assert loki.wait_count('{job=~"cri|docker"} |= "good"', 3) == 3
+	one.wait_idle()
+	cri = loki.read('{job="cri"}')
+	read = {job: loki.read('{job="%s"}' % job) for job in ("cri", "docker")}
+	flags = {job: {r.line: r.metadata.get("tailrace_flags") for r in records} for job, records in read.items()}
+	for line in bad:
+		assert flags["cri"][line] == "unparsed", line
+	for line in docker:
+		if line not in docker_good:
+			assert flags["docker"][line] == "unparsed", line
+	assert flags["docker"]["lone \ufffd half"] is None
+	assert sorted(r.label["stream"] for r in read["cri"] if r.line == "good") == ["stderr", "stdout"]
+	joined = [r for r in read["cri"] if r.line.startswith("p")]
+	assert [(len(r.line), r.metadata["tailrace_flags"]) for r in joined] == [(256 * 1024, "cut")]
+	assert int(joined[0].metadata["tailrace_full_length"]) == 2_000_000 + len("end")
+	assert one.metrics().sum("tailrace_stage_errors_total", stage="cri") == len(bad)
+
+
+@pytest.mark.parametrize("encoding,mark", [("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")])
+def test_utf16_in_pieces_and_rotation(agent, loki, tenant, tmp_path, encoding, mark):
+	"""A writer that stops in the middle of a character, a character of two units, a rotation and a restart in between."""
+	log = tmp_path / "app.log"
+	lines = [f"Zeile {i:04d} Grüße 日本 \U0001f600" for i in range(200)]
+	one = agent(tail_of(log, loki, tenant, rotate_wait="1s"))
+	data = mark + text(lines[:100]).encode(encoding)
+	with open(log, "wb", buffering=0) as f:
+		for at in range(0, len(data), 37):
+			f.write(data[at:at + 37])
+			if at == 37 * 60:
+				loki.wait_count('{job="app"}', 10)
+				one.kill()
+				one.start()
+	os.rename(log, tmp_path / "app.log.1")
+	log.write_bytes(mark + text(lines[100:]).encode(encoding))
+	arrived(one, loki, '{job="app"}', lines)
