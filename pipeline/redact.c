@@ -116,8 +116,9 @@ static int set_action(struct redact *r, const struct redact_options *options, st
 	r->action = options->action;
 	r->keep_first = options->keep_first;
 	r->keep_last = options->keep_last;
-	if (r->action == REDACT_HASH && !options->hash_key.n)
-		return err_set(err, -EINVAL, "hashing needs a key");
+	if (r->action == REDACT_HASH && options->hash_key.n < REDACT_HASH_KEY_MIN)
+		return err_set(err, -EINVAL, "hash_key: needs at least %d bytes, this one has %zu",
+			       REDACT_HASH_KEY_MIN, options->hash_key.n);
 	buf_str(&r->hash_key, options->hash_key);
 	return 0;
 }

@@ -32,6 +32,7 @@
 
 #define REDACT_RULES_MAX 64
 #define REDACT_REPLACEMENT_MAX 128 /* bytes */
+#define REDACT_HASH_KEY_MIN 16     /* bytes */
 #define REDACT_ERROR_TEXT "<redacted:error>"
 
 enum { /* redact_options.detectors, ORed */

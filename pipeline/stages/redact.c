@@ -55,9 +55,18 @@ static void warn_if_slow(struct conf_doc *doc, const struct conf_node *at, struc
 static void check_action(struct conf_doc *doc, const struct conf_node *node,
 			 const struct redact_conf *conf)
 {
+	struct buf key = BUF_INIT;
+
 	if (conf->action == REDACT_HASH && !secret_is_set(&conf->hash_key))
 		conf_error(doc, conf_get(node, "action"),
 			   "hash needs hash_key: without one, values could be guessed");
+	if (conf->action == REDACT_HASH && secret_read(&conf->hash_key, &key, NULL) == 0 &&
+	    key.n < REDACT_HASH_KEY_MIN)
+		conf_error(doc, conf_get(node, "hash_key"),
+			   "needs at least %d bytes, this one has %zu: a short key can be guessed, "
+			   "and with it the values (try `openssl rand -hex 32`)",
+			   REDACT_HASH_KEY_MIN, key.n);
+	secret_wipe(&key);
 	if (conf->action != REDACT_HASH && secret_is_set(&conf->hash_key))
 		conf_error(doc, conf_get(node, "hash_key"), "is for action: hash");
 	if (conf->action != REDACT_MASK && (conf->keep_first || conf->keep_last))
@@ -197,7 +206,7 @@ static const struct conf_field redact_fields[] = {
 		 "left."),
 	CONF_INT(struct redact_conf, keep_last, "0", "0", "32", "The same at the end.",
 		 .example = "4"),
-	CONF_SECRET(struct redact_conf, hash_key, "Key of action `hash`."),
+	CONF_SECRET(struct redact_conf, hash_key, "Key of action `hash`, at least 16 bytes."),
 	CONF_STR(struct redact_conf, replacement, NULL,
 		 "What stands in place of a secret, instead of `<redacted:DETECTOR>`; at most 128 "
 		 "bytes.",
@@ -222,14 +231,23 @@ struct open_block {
 	unsigned lines;
 };
 
+#define SETS_MAX 256 /* a power of two */
+
+/* A label set and what became of it, by its hash. Sets come again and again while secrets in them
+ * are rare, so each is searched once a batch; sets may be gone after it. */
+struct clean_set {
+	const struct labels *from, *to;
+	uint32_t run;
+};
+
 struct redact_state {
 	struct redact *redact;
 	struct redact_scratch scratch;
 	struct metric *hits[REDACT_KINDS_MAX], *failed;
 	size_t nkinds;
 	uint8_t names[KEY_MAX]; /* by key: one of NAME_*, found out at the first sight */
-	/* The last label set of this batch and what became of it. */
-	const struct labels *labels_from, *labels_to;
+	struct clean_set sets[SETS_MAX];
+	uint32_t run; /* number of the current one */
 	struct open_block blocks[BLOCKS_MAX];
 	size_t nblocks;
 };
@@ -493,12 +511,11 @@ static const struct labels *clean_labels_cached(struct stage *s, struct batch *b
 						const struct labels *l)
 {
 	struct redact_state *x = s->state;
+	struct clean_set *set = &x->sets[l->hash % SETS_MAX];
 
-	if (l != x->labels_from) {
-		x->labels_from = l;
-		x->labels_to = clean_labels(s, b, l);
-	}
-	return x->labels_to;
+	if (set->from != l || set->run != x->run)
+		*set = (struct clean_set){ l, clean_labels(s, b, l), x->run };
+	return set->to;
 }
 
 /* Inside a match: the batch's labels stay, for the records that were not selected. */
@@ -571,7 +588,7 @@ static void redact_run(struct stage *s, struct batch *b)
 	uint64_t before = drops ? hits(x) : 0, dropped = 0, found = 0;
 	bool batch_done = redact_batch_labels(s, b), in_labels = drops && hits(x) != before;
 
-	x->labels_from = NULL;
+	x->run++;
 	BATCH_FOR(b, r)
 	{
 		const struct labels *labels = r->labels;

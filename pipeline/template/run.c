@@ -28,6 +28,7 @@ struct run {
 	const struct template *t;
 	struct template_runner *runner;
 	const struct template_data *data;
+	struct value all; /* the data as a map, from when it was first needed */
 	struct buf *out;
 	struct err *err;
 	int64_t now_ns;
@@ -37,7 +38,7 @@ struct run {
 };
 
 /* The data of an execution are looked up by name and made a map only when something needs all of
- * them. This mark stands for them until then. */
+ * them; from then on that map counts, as `set` may have changed it. This mark stands for them. */
 static const struct value_map data_mark;
 static const struct value data_value = { .kind = VALUE_MAP, .map = &data_mark };
 
@@ -74,8 +75,11 @@ static struct value whole(struct run *run, struct value v)
 
 	if (!is_data(v))
 		return v;
-	run->data->each(run->data->ctx, collect_one, &c);
-	return value_map(c.arena, c.pairs, c.n);
+	if (run->all.kind != VALUE_MAP) {
+		run->data->each(run->data->ctx, collect_one, &c);
+		run->all = value_map(c.arena, c.pairs, c.n);
+	}
+	return run->all;
 }
 
 static int fail(struct run *run, size_t at, const char *fmt, ...) PRINTF(3, 4);
@@ -114,6 +118,8 @@ static int get_field(struct run *run, size_t at, struct value v, struct str name
 	struct str text;
 
 	*ret = VALUE_NONE;
+	if (is_data(v) && run->all.kind == VALUE_MAP)
+		v = run->all;
 	if (is_data(v)) {
 		if (run->data->get(run->data->ctx, name, &text))
 			*ret = value_str(text);

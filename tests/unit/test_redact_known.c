@@ -221,7 +221,7 @@ static void actions(void)
 				       .keep_last = 4 };
 	struct redact_options hash = { .detectors = REDACT_SCANNED,
 				       .action = REDACT_HASH,
-				       .hash_key = STR("key") };
+				       .hash_key = STR("0123456789abcdef") };
 	struct arena arena = ARENA_INIT;
 	struct str s = STR("a@b.example a@b.example c@b.example"), first, second, third;
 	struct redact *r;
@@ -232,11 +232,11 @@ static void actions(void)
 	first = str_cut(&s, ' ');
 	second = str_cut(&s, ' ');
 	third = s;
-	/* printf a@b.example | openssl dgst -sha256 -hmac key */
-	EQ_STR(first, "<email:7a3ad9332288dff2>");
+	/* printf a@b.example | openssl dgst -sha256 -hmac 0123456789abcdef */
+	EQ_STR(first, "<email:e9926fca69a8040d>");
 	OK(str_eq(first, second) && !str_eq(first, third));
 	redact_free(r);
-	hash.hash_key = STR_NONE;
+	hash.hash_key = STR("0123456789abcde");
 	OK(redact_new(&hash, &r, NULL) < 0);
 	arena_fini(&arena);
 }

@@ -81,6 +81,8 @@ static void actions(void)
 	static const struct stage_test_row bad[] = {
 		{ "- redact: {action: hash}", "",
 		  "f:2:20: stages[0].redact.action: hash needs hash_key" },
+		{ "- redact: {action: hash, hash_key: x}", "",
+		  "f:2:36: stages[0].redact.hash_key: needs at least 16 bytes, this one has 1" },
 		{ "- redact: {hash_key: x}", "", "is for action: hash" },
 		{ "- redact: {keep_last: 4}", "", "is for action: mask" },
 		{ "- redact: {action: maks}", "", "did you mean 'mask'" },

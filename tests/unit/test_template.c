@@ -143,6 +143,19 @@ static void messages(void)
 	}
 }
 
+/* set and unset change what the rest of the template sees, also under other names for it. */
+static void data_can_be_set(void)
+{
+	EQ_STR(run(STR("{{ $_ := set . \"k\" \"v\" }}{{ .k }} {{ $.k }} {{ get . \"k\" }}")),
+	       "v v v");
+	EQ_STR(run(STR("{{ $d := . }}{{ $_ := set $d \"a\" 1 }}{{ .a }}")), "1");
+	EQ_STR(run(STR("{{ $_ := unset . \"a\" }}{{ .a }}{{ hasKey . \"a\" }}")),
+	       "<no value>false");
+	EQ_STR(run(STR("{{ $_ := set . \"x\" (dict \"y\" .) }}")), "!run");
+	ROW("only of this run");
+	EQ_STR(run(STR("{{ .k }}{{ .x }}")), "<no value><no value>");
+}
+
 static void limits(void)
 {
 	struct buf deep = BUF_INIT;
@@ -198,6 +211,7 @@ int main(void)
 	runner = template_runner_new(scratch);
 	RUN(rows_from_go);
 	RUN(messages);
+	RUN(data_can_be_set);
 	RUN(limits);
 	template_runner_free(runner);
 	pattern_scratch_free(scratch);
