@@ -33,7 +33,9 @@ void conf_doc_sample(struct buf *out, const struct conf_plugin *plugin);
 void conf_doc_schema(struct buf *out, const struct conf_plugin *plugins, size_t n);
 
 /* Writes all of it below dir, or with is_check compares; returns how many files differ (each is said
- * on stderr), negative when a file cannot be written. */
-int conf_doc_write(const char *dir, const struct conf_plugin *plugins, size_t n, bool is_check);
+ * on stderr), negative when a file cannot be written. examples: a folder with <stage>.yaml, .in and
+ * .out, which the pages of stages end with. */
+int conf_doc_write(const char *dir, const char *examples, const struct conf_plugin *plugins,
+		   size_t n, bool is_check);
 
 #endif

@@ -10,7 +10,7 @@
 #define NAME_SIZE 4096
 
 struct target {
-	const char *dir;
+	const char *dir, *examples;
 	bool is_check;
 	int differing;
 	int rc;
@@ -70,6 +70,39 @@ static void put(struct target *t, const char *name, const struct buf *text)
 	buf_fini(&have);
 }
 
+static bool put_file(struct buf *out, const char *title, const char *fence, const char *path)
+{
+	struct buf text = BUF_INIT;
+	bool is_there;
+
+	read_file(path, &text);
+	is_there = text.n > 0;
+	if (is_there)
+		buf_printf(out, "%s\n\n```%s\n" STR_FMT "```\n", title, fence,
+			   STR_ARG(buf_as_str(&text)));
+	buf_fini(&text);
+	return is_there;
+}
+
+/* What a test runs, shown at the end of the page. */
+static void put_example(const struct target *t, struct buf *out, const char *stage)
+{
+	char path[NAME_SIZE];
+
+	snprintf(path, sizeof(path), "%s/%s.yaml", t->examples, stage);
+	if (!put_file(out, "\n## Example", "yaml", path))
+		return;
+	snprintf(path, sizeof(path), "%s/%s.in", t->examples, stage);
+	put_file(out, "\nMakes of these lines", "text", path);
+	snprintf(path, sizeof(path), "%s/%s.out", t->examples, stage);
+	put_file(
+		out,
+		"\nthese records: the line, its time and labels when they have changed (the source "
+		"has `{app=\"web\", job=\"t\"}`), extracted values, and structured metadata with a "
+		"`+`:",
+		"text", path);
+}
+
 static bool is_ours(const char *name, const struct conf_plugin *plugins, size_t n)
 {
 	char page[256];
@@ -105,9 +138,10 @@ static void sweep(struct target *t, const struct conf_plugin *plugins, size_t n)
 		closedir(dir);
 }
 
-int conf_doc_write(const char *dir, const struct conf_plugin *plugins, size_t n, bool is_check)
+int conf_doc_write(const char *dir, const char *examples, const struct conf_plugin *plugins,
+		   size_t n, bool is_check)
 {
-	struct target t = { .dir = dir, .is_check = is_check };
+	struct target t = { .dir = dir, .examples = examples, .is_check = is_check };
 	struct buf text = BUF_INIT;
 	char name[256];
 
@@ -122,6 +156,8 @@ int conf_doc_write(const char *dir, const struct conf_plugin *plugins, size_t n,
 	for (size_t i = 0; i < n; i++) {
 		buf_clear(&text);
 		conf_doc_page(&text, &plugins[i]);
+		if (plugins[i].kind == CONF_STAGE)
+			put_example(&t, &text, plugins[i].name);
 		snprintf(name, sizeof(name), "%s-%s.md", conf_doc_kind(plugins[i].kind),
 			 plugins[i].name);
 		put(&t, name, &text);

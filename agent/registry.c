@@ -20,6 +20,7 @@
 	X(stage_label_drop)                                                                        \
 	X(stage_label_keep)                                                                        \
 	X(stage_labels)                                                                            \
+	X(stage_level)                                                                             \
 	X(stage_logfmt)                                                                            \
 	X(stage_match)                                                                             \
 	X(stage_multiline)                                                                         \

@@ -9,6 +9,7 @@
 #include "agent/registry.h"
 
 #define REFERENCE SOURCE_DIR "/docs/reference"
+#define EXAMPLES GOLDEN_DIR "/stages"
 
 static const struct conf_plugin *plugins;
 static size_t nplugins;
@@ -169,14 +170,14 @@ static void test_help(void)
 
 static void test_reference(void)
 {
-	EQ_INT(conf_doc_write(REFERENCE, plugins, nplugins, true), 0);
+	EQ_INT(conf_doc_write(REFERENCE, EXAMPLES, plugins, nplugins, true), 0);
 }
 
 int main(int argc, char **argv)
 {
 	plugins = registry(&nplugins);
 	if (argc > 1 && !strcmp(argv[1], "--update")) {
-		int n = conf_doc_write(REFERENCE, plugins, nplugins, false);
+		int n = conf_doc_write(REFERENCE, EXAMPLES, plugins, nplugins, false);
 
 		printf("%d files of docs/reference rewritten\n", n);
 		return n < 0;
