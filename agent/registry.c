@@ -12,6 +12,7 @@
 #define STAGES(X)                                                                                  \
 	X(stage_cri)                                                                               \
 	X(stage_decolorize)                                                                        \
+	X(stage_dedup)                                                                             \
 	X(stage_docker)                                                                            \
 	X(stage_drop)                                                                              \
 	X(stage_eventlogmessage)                                                                   \

@@ -112,6 +112,13 @@ void chain_joined(struct chain *c, uint64_t n)
 		flow_joined(c->conf.sinks[i].flow, n);
 }
 
+void chain_removed(struct chain *c, const char *reason, uint64_t n)
+{
+	for (size_t i = 0; i < c->conf.nsinks; i++)
+		flow_filtered(c->conf.sinks[i].flow, n);
+	chain_count_drop(c, reason, n);
+}
+
 /* Making clean */
 
 static struct str repaired(struct batch *b, struct str s)

@@ -52,6 +52,7 @@ static void held_free(struct hold *h, struct held *d)
 	map_del(&h->map, &d->node);
 	buf_fini(&d->text);
 	buf_fini(&d->attrs);
+	buf_fini(&d->mark_text);
 	mem_free(d);
 }
 
@@ -184,13 +185,14 @@ static void store_fields(struct held *d, const struct batch *b, const struct rec
 
 static void charge(struct hold *h, struct held *d, bool is_over)
 {
-	int64_t now = is_over ? 0 : (int64_t)(sizeof(*d) + d->text.cap + d->attrs.cap);
+	int64_t now =
+		is_over ? 0 : (int64_t)(sizeof(*d) + d->text.cap + d->attrs.cap + d->mark_text.cap);
 
 	chain_charge(h->stage->chain, now - d->charged_bytes);
 	d->charged_bytes = now;
 }
 
-static void store(struct hold *h, struct held *d, struct batch *b)
+static void store(struct hold *h, struct held *d, struct batch *b, int64_t deadline_ns)
 {
 	if (!d->is_stored) {
 		list_del(&h->idle, d);
@@ -203,16 +205,26 @@ static void store(struct hold *h, struct held *d, struct batch *b)
 			buf_str(&d->text, d->rec->line);
 			d->rec->flags |= REC_HELD;
 		}
+		d->deadline_ns = deadline_ns;
+		list_add(&h->stored, d);
 	} else {
-		list_del(&h->stored, d);
-		if (h->conf.takes_last)
+		if (h->conf.takes_last && d->rec)
 			store_fields(d, b, d->rec);
+		if (!h->conf.waits_from_first) {
+			list_del(&h->stored, d);
+			d->deadline_ns = deadline_ns;
+			list_add(&h->stored, d);
+		}
+	}
+	if (d->mark.p != d->mark_text.p) {
+		buf_clear(&d->mark_text);
+		buf_str(&d->mark_text, d->mark);
+		d->mark = buf_as_str(&d->mark_text);
 	}
 	d->rec = NULL;
 	d->has_model = false;
 	d->room = NULL;
 	charge(h, d, false);
-	list_add(&h->stored, d);
 }
 
 /* No position may stand behind what is open, nor between this batch and those that it comes from:
@@ -245,7 +257,8 @@ static void release(struct hold *h, struct held *d)
 	d->rec = NULL;
 	d->has_model = false;
 	d->room = NULL;
-	d->is_rolled = false;
+	d->is_rolled = d->is_remembered = false;
+	d->mark = STR_NONE;
 	d->nlines = 0;
 	d->full_bytes = 0;
 	if (!d->is_stored)
@@ -260,6 +273,8 @@ static void release(struct hold *h, struct held *d)
 		buf_fini(&d->text);
 	if (d->attrs.cap > IDLE_KEEPS_BYTES)
 		buf_fini(&d->attrs);
+	if (d->mark_text.cap > IDLE_KEEPS_BYTES)
+		buf_fini(&d->mark_text);
 	charge(h, d, true);
 }
 
@@ -307,6 +322,10 @@ static void join_stored(struct hold *h, struct held *d, struct rec *r)
 {
 	struct str between = d->nlines > 1 ? h->conf.between : STR_NONE;
 
+	if (h->conf.replaced_reason) {
+		buf_clear(&d->text);
+		d->flags = 0;
+	}
 	buf_put(&d->text, between.p, room_for(h, d->text.n, between.n));
 	if (d->nlines > 1)
 		buf_put(&d->text, r->line.p, room_for(h, d->text.n, r->line.n));
@@ -320,11 +339,13 @@ static void join_stored(struct hold *h, struct held *d, struct rec *r)
 
 static void join_here(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 {
-	struct str line = extended(h, d, b, d->rec->line, r->line);
+	struct str line =
+		h->conf.replaced_reason ? r->line : extended(h, d, b, d->rec->line, r->line);
 	struct rec *keep = h->conf.takes_last ? r : d->rec, *gone = keep == r ? d->rec : r;
 
 	keep->line = line;
-	keep->flags |= gone->flags & REC_FLAGS;
+	if (!h->conf.replaced_reason)
+		keep->flags |= gone->flags & REC_FLAGS;
 	gone->flags |= REC_HELD;
 	d->rec = keep;
 }
@@ -370,8 +391,12 @@ void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 	}
 }
 
-static void cut(struct hold *h, struct held *d, struct batch *b, struct rec *r)
+static void finish(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 {
+	if (h->conf.finish) {
+		h->conf.finish(h, d, b, r);
+		return;
+	}
 	if (d->nlines < 2 || d->full_bytes <= h->conf.max_bytes)
 		return;
 	r->line.n = utf8_cut(r->line, h->conf.max_bytes);
@@ -398,7 +423,7 @@ static void fill_line(struct hold *h, struct held *d, struct batch *b, struct re
 {
 	r->line = arena_dup(&b->arena, buf_as_str(&d->text));
 	r->flags = d->flags;
-	cut(h, d, b, r);
+	finish(h, d, b, r);
 }
 
 /* What is stored goes on alone, behind this stage. */
@@ -434,7 +459,7 @@ static void complete_here(struct hold *h, struct held *d, struct batch *b)
 static void complete(struct hold *h, struct held *d, struct batch *b)
 {
 	if (!d->is_stored)
-		cut(h, d, b, d->rec);
+		finish(h, d, b, d->rec);
 	else if (b->ack || !d->ack)
 		complete_here(h, d, b);
 	else
@@ -462,6 +487,12 @@ void hold_roll(struct hold *h, struct held *d, struct batch *b)
 	/* What was said of its line, not of what follows. */
 	d->model.flags = 0;
 	copy_attrs(b, &d->model, model, h->full_length_key);
+}
+
+void hold_remember(struct held *d, struct str mark)
+{
+	d->is_remembered = true;
+	d->mark = mark;
 }
 
 static void on_timer(struct timer *t);
@@ -513,16 +544,16 @@ void hold_stop(struct hold *h, struct batch *b)
 	for (struct held *d = TAKE(h->touched); d; d = next) {
 		next = d->next_touched;
 		d->is_touched = false;
-		if (d->rec || d->has_model) {
-			store(h, d, b);
-			d->deadline_ns = deadline_ns;
-		}
+		if (d->rec || d->has_model || d->is_remembered)
+			store(h, d, b, deadline_ns);
 	}
 	h->touched_end = &h->touched;
 	keep_acks(h, b);
 	if (h->conf.max_open)
 		emit_oldest(h, b);
-	if (h->njoined)
+	if (h->njoined && h->conf.replaced_reason)
+		chain_removed(h->stage->chain, h->conf.replaced_reason, h->njoined);
+	else if (h->njoined)
 		chain_joined(h->stage->chain, h->njoined);
 	h->njoined = 0;
 	forget_old(h, IDLE_MAX);

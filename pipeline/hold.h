@@ -21,6 +21,9 @@
 #include "lib/map.h"
 #include "pipeline/stage.h"
 
+struct hold;
+struct held;
+
 struct hold_conf {
 	int64_t max_wait_ns;
 	size_t max_bytes; /* of a joined line; the rest is cut, flagged, and counted in its full length */
@@ -28,6 +31,12 @@ struct hold_conf {
 	struct str between; /* stands between parts */
 	bool takes_last;    /* time, labels and attributes are the last part's, else the first's */
 	bool is_whole_at_end; /* only what was completed is whole: anything else is flagged partial */
+	bool waits_from_first; /* max_wait counts from the first part instead of the newest */
+	/* A newer part takes the older one's place instead of being joined to it; the older one is
+	 * removed, counted under this reason. NULL: parts are joined. */
+	const char *replaced_reason;
+	/* Has the last word on what is complete; may be NULL. */
+	void (*finish)(const struct hold *h, const struct held *d, struct batch *b, struct rec *r);
 };
 
 struct held {
@@ -36,15 +45,18 @@ struct held {
 	struct held *next, *prev; /* in hold.stored or hold.idle */
 	struct held *next_touched;
 	bool is_touched, is_stored, is_rolled, has_model;
+	bool is_remembered;
 	bool has_begun;    /* for the stage: a first line was seen once */
 	uint32_t nlines;   /* parts of what is open */
+	struct str mark;   /* what is remembered, see hold_remember() */
+	int64_t marked_ns; /* for the stage */
 	size_t full_bytes; /* joined, without the cap */
 	struct rec *rec;   /* in the current batch: what is open, or (stored) takes its place */
 	struct rec model;  /* in the current batch: gives its fields to what follows, hold_roll() */
 	char *room;        /* of rec->line, in the arena */
 	size_t room_bytes;
 	/* While is_stored: */
-	struct buf text, attrs;
+	struct buf text, attrs, mark_text;
 	struct source *source;              /* of the newest part; its ack keeps it alive */
 	const struct labels *base, *labels; /* pinned */
 	struct ack *ack;
@@ -87,7 +99,10 @@ void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r);
 void hold_end(struct hold *h, struct held *d, struct batch *b);
 /* As hold_end(), but what comes next belongs to it: gets the same time, labels and attributes. */
 void hold_roll(struct hold *h, struct held *d, struct batch *b);
-/* The end of run(): stores what is open. */
+/* Nothing is open, but what comes later depends on what was here: d is stored with this mark (bytes
+ * that live as long as the batch, copied at its end) until hold_end() or max_wait. */
+void hold_remember(struct held *d, struct str mark);
+/* The end of run(): stores what is open or remembered. */
 void hold_stop(struct hold *h, struct batch *b);
 /* As stage_ops.flush. */
 void hold_flush(struct hold *h, struct source *source);

@@ -65,6 +65,8 @@ struct batch *chain_emit_batch(struct chain *c, struct source *source, const str
 			       size_t bytes);
 void chain_emit(struct stage *s, struct batch *b);
 void chain_joined(struct chain *c, uint64_t n);
+/* Records that were held and are not to go on: filtered, under the reason. */
+void chain_removed(struct chain *c, const char *reason, uint64_t n);
 
 /* A nested list (match): same chain, run with stages_run(). parent: the enclosing stage, NULL for the
  * pipeline's own list; what a nested stage emits later goes on behind the parent. */

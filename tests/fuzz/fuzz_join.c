@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* multiline, cri and docker: however lines are cut into batches, the same records come out; every one
+/* multiline, cri, docker and dedup: however lines are cut into batches, the same records come out; every one
  * is accounted for, every ack settles, every credit comes back. The first byte chooses the stages;
  * bytes 1 end a batch. */
 #include "lib/check.h"
@@ -11,12 +11,13 @@
 #include "pipeline/chain.h"
 #include "pipeline/labels.h"
 #include "pipeline/stages/cri.h"
+#include "pipeline/stages/dedup.h"
 #include "pipeline/stages/docker.h"
 #include "pipeline/stages/multiline.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
-extern const struct stage_ops stage_multiline, stage_cri, stage_docker;
+extern const struct stage_ops stage_multiline, stage_cri, stage_docker, stage_dedup;
 
 #define BUDGET (64 << 20)
 #define HOUR_NS (3600 * INT64_C(1000000000))
@@ -113,7 +114,8 @@ static struct told run(const struct chain_conf *base, struct str text, char ends
 	chain_flush(c, NULL);
 	CHECK(nsettled == nacks);
 	CHECK(metric_value(flow->held) == 0);
-	lost = metric_value(flow->in) - metric_value(flow->delivered) - metric_value(flow->joined);
+	lost = metric_value(flow->in) - metric_value(flow->delivered) - metric_value(flow->joined) -
+	       metric_value(flow->filtered);
 	CHECK(lost == 0);
 	CHECK(atomic_load(&budget.free_bytes) == BUDGET);
 	chain_close(c);
@@ -128,8 +130,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	struct multiline_conf lines = { .indent = true, .max_wait_ns = HOUR_NS, .max_bytes = 64 };
 	struct cri_conf cri = { .partial = partial };
 	struct docker_conf docker = { .partial = partial };
-	struct conf_plugin plugins[3];
-	struct conf_stage items[3];
+	struct dedup_conf dedup = { .window_ns = HOUR_NS,
+				    .consecutive = n & 1,
+				    .max_keys = 1000,
+				    .drop_counter_reason = STR("dedup") };
+	struct conf_plugin plugins[4];
+	struct conf_stage items[4];
 	struct conf_stages stages = { .items = items };
 	struct chain_conf conf = { .pipeline = "fuzz", .stages = &stages, .max_streams = 100 };
 	struct told split, whole;
@@ -145,6 +151,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		plugins[i].ops = i == 0 ? &stage_docker : i == 1 ? &stage_cri : &stage_multiline;
 		items[stages.n] = (struct conf_stage){ .plugin = &plugins[i] };
 		items[stages.n++].conf = i == 0 ? (void *)&docker : i == 1 ? (void *)&cri : &lines;
+	}
+	if (data[0] >> 4 == 15) {
+		lines.max_lines = 0;
+		dedup.report = (unsigned)(n / 2 % 3);
+		plugins[3].ops = &stage_dedup;
+		items[stages.n] = (struct conf_stage){ .plugin = &plugins[3] };
+		items[stages.n++].conf = &dedup;
 	}
 	memcpy(text, data + 1, n - 1);
 	split = run(&conf, str_make(text, n - 1), 1);

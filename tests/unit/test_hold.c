@@ -9,10 +9,11 @@
 #include "pipeline/chain.h"
 #include "pipeline/labels.h"
 #include "pipeline/stages/cri.h"
+#include "pipeline/stages/dedup.h"
 #include "pipeline/stages/multiline.h"
 #include "tests/unit/test.h"
 
-extern const struct stage_ops stage_multiline, stage_cri;
+extern const struct stage_ops stage_multiline, stage_cri, stage_dedup;
 
 #define BUDGET (1 << 20)
 #define BLOCKS 4096
@@ -86,6 +87,11 @@ static void settle(struct life *l, size_t i)
 static struct multiline_conf lines = { .max_wait_ns = 3600 * NS_PER_S, .max_bytes = 1 << 18 };
 static struct cri_conf parts = { .partial = { 3600 * NS_PER_S, 1 << 18 } };
 
+static struct dedup_conf dedup = { .window_ns = 3600 * NS_PER_S,
+				   .consecutive = true,
+				   .max_keys = 100,
+				   .drop_counter_reason = { "repeats", 7 } };
+
 static void life_begin(struct life *l, const char *name, const struct stage_ops *one,
 		       const struct stage_ops *two)
 {
@@ -107,7 +113,9 @@ static void life_begin(struct life *l, const char *name, const struct stage_ops 
 
 		plugins[i].ops = ops;
 		items[i].plugin = &plugins[i];
-		items[i].conf = ops == &stage_cri ? (void *)&parts : (void *)&lines;
+		items[i].conf = ops == &stage_cri     ? (void *)&parts
+				: ops == &stage_dedup ? (void *)&dedup
+						      : (void *)&lines;
 	}
 	stages = (struct conf_stages){ .n = two ? 2 : 1, .items = items };
 	struct chain_conf conf = { .pipeline = "hold",
@@ -132,7 +140,8 @@ static void life_end(struct life *l, bool is_killed)
 	loop_once(l->loop, 0);
 	chain_close(l->chain);
 	EQ_INT(metric_value(f->held), 0);
-	EQ_INT(metric_value(f->in), metric_value(f->delivered) + metric_value(f->joined));
+	EQ_INT(metric_value(f->in),
+	       metric_value(f->delivered) + metric_value(f->joined) + metric_value(f->filtered));
 	EQ_INT(atomic_load(&l->budget.free_bytes), BUDGET);
 	EQ_INT(atomic_load(&l->budget.held_bytes), 0);
 	flow_free(l->sink.flow);
@@ -367,6 +376,64 @@ static void bounded_repeats(void)
 	life_end(&l, false);
 }
 
+/* The number comes when another line follows, or the window is over; the batch in which a line stands
+ * that may yet repeat is not settled. */
+static void repeats_over_batches(void)
+{
+	struct source s = source_of(1);
+	struct life l;
+
+	life_begin(&l, "repeats_over_batches", &stage_dedup, NULL);
+	give(&l, &s, "a\nb\nb", 10, ack(0));
+	OUT(l, "10 a\n11 b\n");
+	give(&l, &s, "b\nb", 20, ack(1));
+	OK(!is_settled[0] && !is_settled[1]);
+	give(&l, &s, "c", 30, ack(2));
+	OUT(l, "10 a\n11 b\n21 message repeated 3 times: [b] tailrace_repeated=3\n30 c\n");
+	OK(is_settled[0] && is_settled[1] && !is_settled[2]);
+	EQ_INT(metric_value(l.sink.flow->filtered), 2);
+	/* Nothing of c repeats: nothing but its memory was there. */
+	give(&l, &s, "d\nd\nd", 40, ack(3));
+	OK(is_settled[2]);
+	life_end(&l, false);
+	OK(is_settled[3]);
+
+	dedup.window_ns = 2 * NS_PER_MS;
+	life_begin(&l, "repeats_by_timer", &stage_dedup, NULL);
+	give(&l, &s, "a\na\na", 10, ack(0));
+	while (str_chr(buf_as_str(&l.out), '[') == l.out.n)
+		loop_once(l.loop, 10);
+	OUT(l, "10 a\n12 message repeated 2 times: [a] tailrace_repeated=2\n");
+	OK(is_settled[0]);
+	give(&l, &s, "a", 20, NULL);
+	OUT(l, "10 a\n12 message repeated 2 times: [a] tailrace_repeated=2\n20 a\n");
+	life_end(&l, false);
+	dedup.window_ns = 3600 * NS_PER_S;
+}
+
+/* Memory is bounded: the oldest is forgotten, and its repeats are told of. */
+static void most_remembered(void)
+{
+	struct source s = source_of(1);
+	struct life l;
+
+	dedup.max_keys = 2;
+	dedup.consecutive = false;
+	dedup.report = DEDUP_LINE;
+	life_begin(&l, "most_remembered", &stage_dedup, NULL);
+	give(&l, &s, "a\nb\na", 10, NULL);
+	give(&l, &s, "a", 20, NULL);
+	give(&l, &s, "c\na\nc\nc\nb", 30, NULL);
+	OUT(l, "10 a\n11 b\n20 a tailrace_repeated=2\n30 c\n31 a\n");
+	give(&l, &s, "d", 40, NULL);
+	OUT(l, "10 a\n11 b\n20 a tailrace_repeated=2\n30 c\n31 a\n34 b tailrace_repeated=1\n"
+	       "33 c tailrace_repeated=2\n40 d\n");
+	life_end(&l, false);
+	dedup.max_keys = 100;
+	dedup.consecutive = true;
+	dedup.report = DEDUP_MESSAGE;
+}
+
 /* ---- kills -------------------------------------------------------------------------------- */
 
 /* A file of random lines, read in the same random batches in every life. A life is killed with some
@@ -375,6 +442,8 @@ static void bounded_repeats(void)
  * killed: the same bytes, the same times. */
 
 #define FILE_BATCHES 60
+
+enum kind { LINES, PARTS, REPEATS, REPEATS_OF_WINDOW, KINDS };
 
 struct file {
 	char text[FILE_BATCHES][512];
@@ -408,7 +477,7 @@ static unsigned roll(unsigned n)
 }
 
 /* Coarse times, so that the +1 ns matter: all within a few nanoseconds. */
-static void make_file(struct file *f, bool is_cri)
+static void make_file(struct file *f, enum kind kind)
 {
 	static const char *const streams[] = { "stdout", "stderr" };
 	unsigned line = 0;
@@ -419,13 +488,14 @@ static void make_file(struct file *f, bool is_cri)
 
 		f->t0[i] = 1000 + (int64_t)line;
 		for (unsigned k = 0; k < n; k++, line++) {
-			if (is_cri)
+			if (kind == PARTS)
 				at += (size_t)snprintf(f->text[i] + at, sizeof(f->text[i]) - at,
 						       "1970-01-01T00:00:00.00000%04uZ %s %s ",
 						       1 + line / 16, streams[roll(2)],
 						       roll(3) ? "F" : "P");
 			at += (size_t)snprintf(f->text[i] + at, sizeof(f->text[i]) - at, "%s%u%s",
-					       roll(3) ? "" : " ", line, k + 1 < n ? "\n" : "");
+					       roll(3) ? "" : " ", kind >= REPEATS ? roll(2) : line,
+					       k + 1 < n ? "\n" : "");
 		}
 	}
 }
@@ -460,7 +530,7 @@ static struct buf sorted(const struct buf *text, size_t *ret_repeats)
 }
 
 /* From the saved position to a kill (or the end); appends what went out to all. */
-static void live(const struct file *f, struct reader *saved, bool is_cri, int until,
+static void live(const struct file *f, struct reader *saved, enum kind kind, int until,
 		 struct buf *all)
 {
 	struct source s = source_of(1);
@@ -469,8 +539,11 @@ static void live(const struct file *f, struct reader *saved, bool is_cri, int un
 	struct life l;
 
 	reader = &now;
-	life_begin(&l, "kills", is_cri ? &stage_cri : &stage_multiline,
-		   is_cri ? &stage_multiline : NULL);
+	life_begin(&l, "kills",
+		   kind == PARTS   ? &stage_cri
+		   : kind == LINES ? &stage_multiline
+				   : &stage_dedup,
+		   kind == PARTS ? &stage_multiline : NULL);
 	l.keeps = true;
 	s.uniq = saved->uniq;
 	for (int i = now.position; i < until; i++) {
@@ -498,10 +571,10 @@ static void kills(void)
 	lines = (struct multiline_conf){ .indent = true,
 					 .max_wait_ns = 3600 * NS_PER_S,
 					 .max_bytes = 1 << 18 };
-	for (unsigned round = 0; round < 200; round++) {
+	for (unsigned round = 0; round < 400; round++) {
 		struct buf whole = BUF_INIT, pieces = BUF_INIT, want, got;
 		struct reader at = { 0 }, once = { 0 };
-		bool is_cri = round % 2;
+		enum kind kind = round % KINDS;
 		char name[32];
 		size_t repeats;
 
@@ -509,13 +582,16 @@ static void kills(void)
 		snprintf(name, sizeof(name), "round %u", round);
 		ROW(name);
 		lines.max_lines = round % 3 ? 0 : 3;
-		make_file(&f, is_cri);
-		live(&f, &once, is_cri, FILE_BATCHES, &whole);
+		dedup.consecutive = kind == REPEATS;
+		dedup.report = round % 3;
+		dedup.window_ns = kind == REPEATS ? 40 : 15;
+		make_file(&f, kind);
+		live(&f, &once, kind, FILE_BATCHES, &whole);
 		EQ_INT(once.position, FILE_BATCHES);
 		while (at.position < FILE_BATCHES) {
 			int until = at.position + 1 + (int)roll(FILE_BATCHES);
 
-			live(&f, &at, is_cri, until < FILE_BATCHES ? until : FILE_BATCHES, &pieces);
+			live(&f, &at, kind, until < FILE_BATCHES ? until : FILE_BATCHES, &pieces);
 		}
 		want = sorted(&whole, &repeats);
 		EQ_INT(repeats, 0);
@@ -539,6 +615,8 @@ int main(void)
 	RUN(keeps_metadata);
 	RUN(most_open);
 	RUN(bounded_repeats);
+	RUN(repeats_over_batches);
+	RUN(most_remembered);
 	RUN(kills);
 	return test_end();
 }
