@@ -30,7 +30,7 @@ HOMES = {
 	r"curl/.*": {"outputs/loki/client.c"},
 	r"yaml\.h": {"agent/conf_yaml.c"},
 	r"snappy.*": {"outputs/loki/compress.c"},
-	r"zlib\.h|libdeflate\.h": {"lib/inflate.c"},
+	r"zlib\.h|zstd.*\.h": {"lib/inflate.c"},
 	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
 	r"nghttp2/.*": {"inputs/otlp/grpc.c"},
 	r"systemd/.*": {"inputs/journal/reader.c", "agent/service.c"},
