@@ -52,6 +52,11 @@ struct loop *chain_loop(struct chain *c)
 	return c->conf.loop;
 }
 
+const struct chain_trace *chain_trace(const struct chain *c)
+{
+	return c->conf.trace;
+}
+
 void chain_charge(struct chain *c, int64_t bytes)
 {
 	if (c->conf.budget)
@@ -104,6 +109,8 @@ void chain_count_drop(struct chain *c, const char *reason, uint64_t n)
 	metric_add(metric_get(METRIC_STAGE_DROPPED, "pipeline", c->conf.pipeline, "reason", reason,
 			      NULL),
 		   (int64_t)n);
+	if (c->conf.trace && c->conf.trace->dropped)
+		c->conf.trace->dropped(c->conf.trace->ctx, reason, n);
 }
 
 void chain_joined(struct chain *c, uint64_t n)
@@ -165,6 +172,41 @@ static const struct stage_ops stage_clean = { .name = "clean", .run = clean_run 
 
 /* Stage lists */
 
+static struct stage *stage_new(struct chain *c, struct stage *parent, const struct stage_ops *ops);
+
+struct probe {
+	enum chain_probe kind;
+	struct stage *of;
+};
+
+static void probe_run(struct stage *s, struct batch *b)
+{
+	const struct chain_trace *trace = s->chain->conf.trace;
+	const struct probe *p = s->state;
+
+	trace->probe(trace->ctx, p->kind, p->of, b);
+}
+
+/* takes_raw: what counts is the stage it stands behind. */
+static const struct stage_ops stage_probe = {
+	.name = "probe", .run = probe_run, .state_size = sizeof(struct probe), .takes_raw = true
+};
+
+/* Puts one in at *at when the chain is traced; returns where the next stage goes. */
+static struct stage **add_probe(struct chain *c, struct stage **at, enum chain_probe kind,
+				struct stage *of, struct stage *parent)
+{
+	struct stage *s;
+
+	if (!c->conf.trace)
+		return at;
+	s = stage_new(c, parent, &stage_probe);
+	*(struct probe *)s->state = (struct probe){ kind, of };
+	s->next = *at;
+	*at = s;
+	return &s->next;
+}
+
 static struct stage *stage_new(struct chain *c, struct stage *parent, const struct stage_ops *ops)
 {
 	struct stage *s = mem_zalloc(sizeof(*s));
@@ -184,13 +226,16 @@ int stages_open(struct chain *c, struct stage *parent, const struct conf_stages 
 	int rc;
 
 	*ret = NULL;
+	if (parent)
+		at = add_probe(c, at, CHAIN_ENTER, parent, parent);
 	for (size_t i = 0; list && i < list->n; i++) {
 		const struct stage_ops *ops = list->items[i].plugin->ops;
 		struct stage *s = stage_new(c, parent, ops);
 
 		s->conf = list->items[i].conf;
+		s->node = list->items[i].node;
 		*at = s;
-		at = &s->next;
+		at = add_probe(c, &s->next, CHAIN_RAN, s, parent);
 		rc = ops->open ? ops->open(s, err) : 0;
 		if (rc < 0) {
 			const struct conf_node *node = list->items[i].node;
@@ -239,6 +284,16 @@ static void insert_clean(struct chain *c, struct stage **list)
 		list = &(*list)->next;
 	clean->next = *list;
 	*list = clean;
+	add_probe(c, &clean->next, CHAIN_RAN, clean, NULL);
+}
+
+static void add_end(struct chain *c)
+{
+	struct stage **at = &c->stages;
+
+	while (*at)
+		at = &(*at)->next;
+	add_probe(c, at, CHAIN_END, NULL, NULL);
 }
 
 /* The stages of an input, then those of the pipeline. */
@@ -295,6 +350,7 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 	c->entries = mem_array(conf->nfront + 1, sizeof(*c->entries));
 	rc = stages_open(c, NULL, conf->stages, &c->stages, err);
 	insert_clean(c, &c->stages);
+	add_end(c);
 	c->entries[0] = c->stages;
 	for (size_t i = 1; rc == 0 && i <= conf->nfront; i++)
 		rc = open_front(c, i, err);

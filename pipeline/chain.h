@@ -22,6 +22,24 @@ struct sink {
 	struct budget *budget; /* of a sink that drops when it is full; else NULL */
 };
 
+/* For tools that show or test a pipeline. A chain that was opened with one has a probe behind each of
+ * its stages; a chain without has none, so that nothing of this is on the way of its records. */
+enum chain_probe {
+	CHAIN_ENTER, /* b enters the list of stages that `s` encloses; records not selected have REC_SKIP */
+	CHAIN_RAN,   /* `s` ran over b, which it may have made itself (chain_emit()) */
+	CHAIN_END,   /* b is through; s is NULL. Once for each batch, last */
+};
+struct chain_trace {
+	void *ctx;
+	void (*probe)(void *ctx, enum chain_probe probe, const struct stage *s,
+		      const struct batch *b);
+	/* A stage dropped n records; comes before its CHAIN_RAN. May be NULL. */
+	void (*dropped)(void *ctx, const char *reason, uint64_t n);
+	/* What stood where `redact` now has the replacement. May be NULL. */
+	void (*redacted)(void *ctx, const char *detector, struct str secret,
+			 struct str replacement);
+};
+
 struct chain_conf {
 	const char *pipeline;
 	const struct conf_stages *stages;
@@ -34,6 +52,7 @@ struct chain_conf {
 	struct loop *loop;
 	uint32_t lane;
 	size_t max_streams;
+	const struct chain_trace *trace; /* or NULL; outlives the chain */
 };
 
 /* 0, or negative with err. */

@@ -130,6 +130,9 @@ struct redact_scratch {
 	bool opens_block;                /* by the last search: see redact_opens_block() */
 	uint64_t hits[REDACT_KINDS_MAX]; /* replacements since the caller last cleared them */
 	uint64_t failed;
+	/* For tools: called with each secret and what stands in its place. Mostly NULL. */
+	void (*found)(void *ctx, unsigned kind, struct str secret, struct str replacement);
+	void *found_ctx;
 };
 
 /* Constant when made, shared by threads. Returns 0 or -EINVAL with err. */
@@ -152,6 +155,9 @@ struct str redact_write(const struct redact *r, struct redact_scratch *s, struct
  * out of it becomes. *ret_changed is false when no splice touches it. */
 struct str redact_write_part(const struct redact *r, struct redact_scratch *s, struct str text,
 			     size_t from, size_t to, struct arena *arena, bool *ret_changed);
+
+/* Counts a search of the text that could not be completed; returns REDACT_ERROR_TEXT. */
+struct str redact_failed(struct redact_scratch *s, struct str text);
 
 /* Both in one, for a text of its own: returns 1 and replaces *text when something was found, 0 when
  * not, -1 (*text is REDACT_ERROR_TEXT) when the search failed. */

@@ -91,9 +91,17 @@ static char *put_splice(const struct redact *r, const struct redact_splice *x, s
 	return out;
 }
 
-static struct str failed(struct redact_scratch *s)
+static void tell(const struct redact_scratch *s, unsigned kind, struct str secret,
+		 struct str replacement)
+{
+	if (s->found)
+		s->found(s->found_ctx, kind, secret, replacement);
+}
+
+struct str redact_failed(struct redact_scratch *s, struct str text)
 {
 	s->failed++;
+	tell(s, REDACT_KIND_CUT, text, STR(REDACT_ERROR_TEXT));
 	return STR(REDACT_ERROR_TEXT);
 }
 
@@ -108,12 +116,17 @@ static struct str write_range(const struct redact *r, struct redact_scratch *s, 
 	for (const struct redact_splice *x = first; x < last; x++)
 		bytes += room_for(r, x->kind, x->end - x->start) + (x->is_quoted ? 2 : 0);
 	if (bytes > GROWTH_FREE && bytes / GROWTH_MAX > to - from)
-		return failed(s);
+		return redact_failed(s, str_sub(text, from, to));
 	start = out = arena_bytes(arena, bytes);
 	for (const struct redact_splice *x = first; x < last; x++) {
+		char *before;
+
 		if (x->start > from)
 			out = put(out, str_sub(text, from, x->start));
+		before = out;
 		out = put_splice(r, x, text, out);
+		tell(s, x->kind, str_sub(text, x->start > from ? x->start : from, MIN(x->end, to)),
+		     str_make(before, (size_t)(out - before)));
 		from = x->end;
 		s->hits[x->kind]++;
 	}
@@ -156,7 +169,7 @@ int redact_text(const struct redact *r, struct redact_scratch *s, struct pattern
 	int n = redact_find(r, s, ps, *text, is_cut);
 
 	if (n < 0)
-		*text = failed(s);
+		*text = redact_failed(s, *text);
 	else if (n > 0)
 		*text = redact_write(r, s, *text, arena);
 	return s->failed != failures ? -1 : n > 0;
@@ -171,11 +184,15 @@ bool redact_is_secret_name(const struct redact *r, struct str name)
 struct str redact_name_text(const struct redact *r, struct redact_scratch *s, struct str value,
 			    struct arena *arena)
 {
-	char *out;
+	struct str text = r->texts[REDACT_KIND_NAME];
 
 	s->hits[REDACT_KIND_NAME]++;
-	if (is_constant(r, REDACT_KIND_NAME))
-		return r->texts[REDACT_KIND_NAME];
-	out = arena_bytes(arena, room_for(r, REDACT_KIND_NAME, value.n));
-	return str_make(out, (size_t)(put_secret(r, REDACT_KIND_NAME, value, out) - out));
+	if (!is_constant(r, REDACT_KIND_NAME)) {
+		char *out = arena_bytes(arena, room_for(r, REDACT_KIND_NAME, value.n));
+
+		text = str_make(out,
+				(size_t)(put_secret(r, REDACT_KIND_NAME, value, out) - out));
+	}
+	tell(s, REDACT_KIND_NAME, value, text);
+	return text;
 }

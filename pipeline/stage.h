@@ -39,6 +39,7 @@ struct stage {
 	const struct stage_ops *ops;
 	const void *conf; /* option struct of ops->conf, filled */
 	void *state;
+	const struct conf_node *node; /* where it stands in the configuration; may be NULL */
 	struct chain *chain;
 	struct stage *next;   /* in its list */
 	struct stage *parent; /* encloses the list, or NULL */
@@ -46,6 +47,7 @@ struct stage {
 #define STAGE_MAGIC 0x57a6eu
 
 /* What stages may use of their chain. */
+const struct chain_trace *chain_trace(const struct chain *c); /* see chain.h; mostly NULL */
 struct pattern_scratch *chain_scratch(struct chain *c); /* match data of this lane */
 struct label_table *chain_labels(struct chain *c);
 const char *chain_pipeline(const struct chain *c); /* name, for counters */

@@ -3,6 +3,7 @@
 #include "lib/mem.h"
 #include "lib/metric.h"
 #include "lib/secret.h"
+#include "pipeline/chain.h"
 #include "pipeline/labels.h"
 #include "pipeline/pattern.h"
 #include "pipeline/redact.h"
@@ -272,6 +273,15 @@ static int make(const struct redact_conf *conf, struct redact **ret, struct err 
 	return rc;
 }
 
+static void tell(void *ctx, unsigned kind, struct str secret, struct str replacement)
+{
+	const struct stage *s = ctx;
+	const struct redact_state *x = s->state;
+	const struct chain_trace *trace = chain_trace(s->chain);
+
+	trace->redacted(trace->ctx, redact_kind_name(x->redact, kind), secret, replacement);
+}
+
 static int redact_open(struct stage *s, struct err *err)
 {
 	const struct redact_conf *conf = s->conf;
@@ -281,6 +291,10 @@ static int redact_open(struct stage *s, struct err *err)
 
 	if (rc)
 		return rc;
+	if (chain_trace(s->chain) && chain_trace(s->chain)->redacted) {
+		x->scratch.found = tell;
+		x->scratch.found_ctx = s;
+	}
 	x->nkinds = REDACT_KIND_RULES + conf->patterns.n;
 	for (unsigned k = 0; k < x->nkinds; k++)
 		x->hits[k] = metric_get(METRIC_REDACTED, "pipeline", pipeline, "detector",
@@ -468,8 +482,7 @@ static void redact_rec(struct stage *s, struct batch *b, struct rec *r)
 	int n = find_in_line(s, b, r);
 
 	if (n < 0) {
-		r->line = STR(REDACT_ERROR_TEXT);
-		x->scratch.failed++;
+		r->line = redact_failed(&x->scratch, line);
 	} else if (n > 0) {
 		uint64_t before = x->scratch.failed;
 
