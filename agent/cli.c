@@ -8,8 +8,9 @@
 
 #include "agent/agent_conf.h"
 #include "agent/cli.h"
-#include "agent/cli_args.h"
+#include "agent/cli_common.h"
 #include "agent/conf_doc.h"
+#include "agent/offline.h"
 #include "agent/positions_cli.h"
 #include "agent/quickstart.h"
 #include "agent/registry.h"
@@ -22,47 +23,7 @@
 #define CONFIG_FLAG                                                                                \
 	FLAG(config, "FILE|DIR", "main file, or its folder (default " AGENT_CONF_DEFAULT_PATH ")")
 
-static void print(FILE *to, struct buf *text)
-{
-	if (text->n)
-		fwrite(text->p, 1, text->n, to);
-	buf_fini(text);
-}
-
-static int fail(const struct err *err)
-{
-	fprintf(stderr, "tailrace: %s%s%s\n", err->where, err->where[0] ? ": " : "", err->text);
-	return 1;
-}
-
 /* ---- configuration ---- */
-
-/* NULL when it is wrong: every error has been printed then. */
-static struct config *load(const char *path, bool with_notices)
-{
-	size_t nplugins;
-	const struct conf_plugin *plugins = registry(&nplugins);
-	struct config *c =
-		config_load(path ? path : AGENT_CONF_DEFAULT_PATH, NULL, plugins, nplugins);
-	struct buf text = BUF_INIT;
-	size_t errors = conf_error_count(c->doc);
-
-	conf_errors_print(c->doc, &text, false);
-	print(stderr, &text);
-	if (errors) {
-		fprintf(stderr, "tailrace: %zu error%s in the configuration, nothing was started\n",
-			errors, errors == 1 ? "" : "s");
-		config_free(c);
-		return NULL;
-	}
-	if (with_notices && conf_notice_count(c->doc)) {
-		text = BUF_INIT;
-		conf_errors_print(c->doc, &text, true);
-		fputs("For your information:\n", stderr);
-		print(stderr, &text);
-	}
-	return c;
-}
 
 static int cmd_run(const struct cli_args *args)
 {
@@ -74,23 +35,24 @@ static int cmd_run(const struct cli_args *args)
 	agent_expect_stop();
 	if (args->quickstart && quickstart_prepare(&quickstart, &err)) {
 		buf_fini(&quickstart);
-		return fail(&err);
+		return cli_fail(&err);
 	}
-	c = load(args->config || !args->quickstart ? args->config : buf_cstr(&quickstart), true);
+	c = cli_load(args->config || !args->quickstart ? args->config : buf_cstr(&quickstart),
+		     true);
 	buf_fini(&quickstart);
 	if (!c)
 		return EXIT_WRONG;
 	log_setup(c->agent.log.level, c->agent.log.format);
 	rc = agent_run(&c->plan, &err);
 	if (rc && err.text[0])
-		fail(&err);
+		cli_fail(&err);
 	config_free(c);
 	return rc;
 }
 
 static int cmd_check(const struct cli_args *args)
 {
-	struct config *c = load(args->config, true);
+	struct config *c = cli_load(args->config, true);
 	struct err err = ERR_NONE;
 	int rc;
 
@@ -98,7 +60,7 @@ static int cmd_check(const struct cli_args *args)
 		return EXIT_WRONG;
 	rc = agent_check(&c->plan, &err) < 0 ? EXIT_WRONG : 0;
 	if (rc)
-		fail(&err);
+		cli_fail(&err);
 	else
 		printf("The configuration is fine: %zu file%s, %zu input%s, %zu pipeline%s, %zu "
 		       "output%s.\n",
@@ -112,65 +74,32 @@ static int cmd_check(const struct cli_args *args)
 
 static int cmd_config(const struct cli_args *args)
 {
-	struct config *c = load(args->config, false);
+	struct config *c = cli_load(args->config, false);
 	struct buf text = BUF_INIT;
 
 	if (!c)
 		return EXIT_WRONG;
 	config_render(c, &text, !args->plain);
-	print(stdout, &text);
+	cli_print(stdout, &text);
 	config_free(c);
 	return 0;
-}
-
-static const char *nth_pipeline(const void *plan, size_t i)
-{
-	const struct plan *p = plan;
-
-	return i < p->npipelines ? p->pipelines[i].name : NULL;
-}
-
-/* Which pipeline the flag means: by name, or the only one. */
-static int find_pipeline(const struct plan *plan, const char *name, size_t *ret, struct err *err)
-{
-	const char *nearest;
-
-	*ret = 0;
-	if (!name && plan->npipelines == 1)
-		return 0;
-	if (!name)
-		return err_set(err, -EINVAL, "there are %zu pipelines: say which with --pipeline",
-			       plan->npipelines);
-	for (; *ret < plan->npipelines; ++*ret)
-		if (!strcmp(plan->pipelines[*ret].name, name))
-			return 0;
-	nearest = conf_nearest(str_c(name), nth_pipeline, plan);
-	if (nearest)
-		return err_set(err, -EINVAL, "there is no pipeline '%s' (did you mean '%s'?)", name,
-			       nearest);
-	return err_set(err, -EINVAL, "there is no pipeline '%s'", name);
 }
 
 static int dry_run(const struct cli_args *args, const struct config *c, bool is_json)
 {
 	struct err err = ERR_NONE;
-	int fd = STDIN_FILENO, rc;
-	size_t pipeline;
+	struct offline_way way;
+	int fd, rc;
 
-	if (find_pipeline(&c->plan, args->pipeline, &pipeline, &err)) {
-		fail(&err);
-		return EXIT_WRONG;
-	}
-	if (args->nrest && strcmp(args->rest[0], "-"))
-		fd = open(args->rest[0], O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		err_errno(&err, errno, "cannot open %s", args->rest[0]);
-		return fail(&err);
-	}
-	rc = agent_dry_run(&c->plan, pipeline, fd, is_json, &err);
+	if (offline_find(c, args->pipeline, NULL, &way, &err))
+		return cli_wrong(&err);
+	fd = cli_open(args->nrest ? args->rest[0] : NULL, &err);
+	if (fd < 0)
+		return cli_fail(&err);
+	rc = agent_dry_run(&c->plan, way.pipeline, fd, is_json, &err);
 	if (fd != STDIN_FILENO)
 		close(fd);
-	return rc < 0 ? fail(&err) : 0;
+	return rc < 0 ? cli_fail(&err) : 0;
 }
 
 static int cmd_dry_run(const struct cli_args *args)
@@ -183,7 +112,7 @@ static int cmd_dry_run(const struct cli_args *args)
 		fprintf(stderr, "tailrace: --format is text or json, not '%s'\n", format);
 		return EXIT_WRONG;
 	}
-	c = load(args->config, false);
+	c = cli_load(args->config, false);
 	if (!c)
 		return EXIT_WRONG;
 	rc = dry_run(args, c, !strcmp(format, "json"));
@@ -238,7 +167,7 @@ static int positions_at(const struct cli_args *args, const char *state_dir, size
 
 	fflush(stdout);
 	if (rc)
-		fail(&err);
+		cli_fail(&err);
 	return rc;
 }
 
@@ -259,12 +188,12 @@ static int cmd_positions(const struct cli_args *args)
 			nearest ? "'?)" : "");
 	}
 	if (err.code || check_positions(args, name, &err)) {
-		fail(&err);
+		cli_fail(&err);
 		return EXIT_WRONG;
 	}
 	if (args->state_dir)
 		return positions_at(args, args->state_dir, i);
-	c = load(args->config, false);
+	c = cli_load(args->config, false);
 	if (!c)
 		return EXIT_WRONG;
 	rc = positions_at(args, c->plan.state_dir, i);
@@ -300,6 +229,14 @@ static const struct cli_flag dry_run_flags[] = {
 	FLAG(format, "text|json", "how records are printed (default text)"),
 	{ 0 },
 };
+static const struct cli_flag explain_flags[] = {
+	CONFIG_FLAG,
+	FLAG(pipeline, "NAME", "which pipeline, when there are several"),
+	FLAG(input, "NAME", "from which input the lines seem to come (default the first)"),
+	FLAG(labels, "A=B,..", "labels over those of the input"),
+	FLAG(json, NULL, "one JSON object a record"),
+	{ 0 },
+};
 static const struct cli_flag positions_flags[] = {
 	CONFIG_FLAG,
 	{ "state-dir", "DIR", offsetof(struct cli_args, state_dir),
@@ -321,6 +258,9 @@ static const struct cli_command commands[] = {
 	{ "dry-run", "[FILE]",
 	  "send lines of a file or stdin through one pipeline, print the result", dry_run_flags, 1,
 	  cmd_dry_run },
+	{ "explain", "[CONFIG.yaml] [LINE...|-]",
+	  "show what each stage of a pipeline does to a line; secrets are hidden", explain_flags,
+	  CLI_REST_MAX, cli_explain },
 	{ "positions", "[list|set|forget] [FILE|PATTERN]",
 	  "how far files are read; with the agent stopped, change that", positions_flags, 2,
 	  cmd_positions },
@@ -437,7 +377,7 @@ static int cmd_help(const struct cli_args *args)
 	else
 		help_topic(&out, args->rest[0], &topics);
 	if (out.n) {
-		print(stdout, &out);
+		cli_print(stdout, &out);
 		return 0;
 	}
 	nearest = conf_nearest(str_c(args->rest[0]), nth_topic, &topics);
@@ -474,7 +414,7 @@ int cli_main(int argc, char **argv)
 	if (!command)
 		return unknown_command(name);
 	if (cli_parse(command, argc - 2, argv + 2, &args, &err)) {
-		fail(&err);
+		cli_fail(&err);
 		fprintf(stderr, "`tailrace help %s` says what it takes\n", name);
 		return EXIT_WRONG;
 	}
@@ -482,7 +422,7 @@ int cli_main(int argc, char **argv)
 		struct buf out = BUF_INIT;
 
 		help_command(&out, command);
-		print(stdout, &out);
+		cli_print(stdout, &out);
 		return 0;
 	}
 	return command->run(&args);

@@ -7,12 +7,12 @@
 
 #include "lib/err.h"
 
-#define CLI_REST_MAX 8
+#define CLI_REST_MAX 64
 
 /* Every value any command knows; what was not given is NULL or false. */
 struct cli_args {
-	const char *config, *pipeline, *format, *state_dir, *input, *offset;
-	bool quickstart, plain, dry_run, help;
+	const char *config, *pipeline, *format, *state_dir, *input, *offset, *labels;
+	bool quickstart, plain, dry_run, help, json;
 	const char *rest[CLI_REST_MAX]; /* what is no flag */
 	int nrest;
 };

@@ -26,8 +26,8 @@ struct sink {
  * its stages; a chain without has none, so that nothing of this is on the way of its records. */
 enum chain_probe {
 	CHAIN_ENTER, /* b enters the list of stages that `s` encloses; records not selected have REC_SKIP */
-	CHAIN_RAN,   /* `s` ran over b, which it may have made itself (chain_emit()) */
-	CHAIN_END,   /* b is through; s is NULL. Once for each batch, last */
+	CHAIN_RAN, /* `s` ran over b, which it may have made itself (chain_emit()) */
+	CHAIN_END, /* b is through; s is NULL. Once for each batch, last */
 };
 struct chain_trace {
 	void *ctx;

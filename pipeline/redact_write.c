@@ -125,7 +125,8 @@ static struct str write_range(const struct redact *r, struct redact_scratch *s, 
 			out = put(out, str_sub(text, from, x->start));
 		before = out;
 		out = put_splice(r, x, text, out);
-		tell(s, x->kind, str_sub(text, x->start > from ? x->start : from, MIN(x->end, to)),
+		tell(s, x->kind,
+		     str_sub(text, x->start > from ? x->start : from, x->end < to ? x->end : to),
 		     str_make(before, (size_t)(out - before)));
 		from = x->end;
 		s->hits[x->kind]++;
@@ -190,8 +191,7 @@ struct str redact_name_text(const struct redact *r, struct redact_scratch *s, st
 	if (!is_constant(r, REDACT_KIND_NAME)) {
 		char *out = arena_bytes(arena, room_for(r, REDACT_KIND_NAME, value.n));
 
-		text = str_make(out,
-				(size_t)(put_secret(r, REDACT_KIND_NAME, value, out) - out));
+		text = str_make(out, (size_t)(put_secret(r, REDACT_KIND_NAME, value, out) - out));
 	}
 	tell(s, REDACT_KIND_NAME, value, text);
 	return text;

@@ -22,8 +22,7 @@ static void put_flags(struct buf *out, const struct rec *r)
 	buf_str(out, rec_flags_text(r->flags, text));
 }
 
-/* Everything that could move a cursor is shown, not sent; colors of the log itself, too. */
-static void put_printable(struct buf *out, struct str s)
+void render_printable(struct buf *out, struct str s)
 {
 	for (size_t i = 0; i < s.n;) {
 		unsigned char c = (unsigned char)s.p[i];
@@ -84,9 +83,9 @@ void render_text(struct buf *out, const struct batch *b, const struct rec *r, bo
 	buf_c(out, dim);
 	put_time(out, r->time_ns, 3);
 	buf_ch(out, ' ');
-	put_printable(out, rec_labels(b, r)->text);
+	render_printable(out, rec_labels(b, r)->text);
 	buf_printf(out, "%s %s", off, on);
-	put_printable(out, r->line);
+	render_printable(out, r->line);
 	if (*on)
 		buf_c(out, off);
 	buf_c(out, dim);
@@ -94,9 +93,9 @@ void render_text(struct buf *out, const struct batch *b, const struct rec *r, bo
 		if (r->attrs[i].kind != ATTR_META)
 			continue;
 		buf_ch(out, ' ');
-		put_printable(out, attr_name(&r->attrs[i]));
+		render_printable(out, attr_name(&r->attrs[i]));
 		buf_ch(out, '=');
-		put_printable(out, attr_value(&r->attrs[i]));
+		render_printable(out, attr_value(&r->attrs[i]));
 	}
 	if (r->flags & REC_FLAGS) {
 		buf_c(out, " " REC_FLAGS_NAME "=");

@@ -12,4 +12,7 @@ void render_text(struct buf *out, const struct batch *b, const struct rec *r, bo
 /* {"time":"2006-01-02T15:04:05.999999999Z","labels":{..},"line":"..","metadata":{..}} */
 void render_json(struct buf *out, const struct batch *b, const struct rec *r);
 
+/* Everything that could move a cursor is shown, not sent; colors of the log itself, too. */
+void render_printable(struct buf *out, struct str s);
+
 #endif

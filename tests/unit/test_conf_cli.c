@@ -148,6 +148,14 @@ static const struct {
 	  "there is no pipeline 'mian' (did you mean 'main'?)" },
 	{ "dry-run --format=xml " GOOD, "", 2, "--format is text or json, not 'xml'" },
 	{ "dry-run " GOOD " LICENSE", "", 0, "Apache License" },
+	{ "explain conf.d/json-app.yaml {\"msg\":\"paid\"}", "", 0, "    ~ line: paid\n" },
+	{ "explain " GOOD " --labels team=a", "{\"level\":\"debug\"}\n", 0,
+	  "job=\"app\", team=\"a\"}\n" },
+	{ "explain " GOOD " --json -", "{\"level\":\"debug\"}", 0, "\"reason\":\"debug\"" },
+	{ "explain " GOOD " --labels team", "", 2,
+	  "--labels is a list like level=info,team=a, not 'team'" },
+	{ "explain " GOOD " --input ap", "", 2, "there is no input 'ap' (did you mean 'app'?)" },
+	{ "explain conf.d/quickstart.yaml --input syslog x", "", 0, "job=\"syslog\"}\n  x\n" },
 	{ "dry-run " GOOD " /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
 };
 

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the commands share, and those that have a file of their own. */
+#ifndef AGENT_CLI_COMMON_H
+#define AGENT_CLI_COMMON_H
+
+#include <stdio.h>
+
+#include "agent/agent_conf.h"
+#include "agent/cli_args.h"
+
+/* Writes the text and frees it. */
+void cli_print(FILE *to, struct buf *text);
+/* Says what went wrong on stderr; returns 1. */
+int cli_fail(const struct err *err);
+/* As cli_fail(), for what the user got wrong: EXIT_WRONG. */
+int cli_wrong(const struct err *err);
+
+/* NULL when it is wrong: every error has been printed then. path: NULL is the default one. */
+struct config *cli_load(const char *path, bool with_notices);
+/* The same arguments; without --config, a first operand that ends in .yaml or .yml is one. */
+struct cli_args cli_with_config(const struct cli_args *args);
+
+/* Opens what an operand means: a path, or stdin for NULL and "-". Negative with err. */
+int cli_open(const char *path, struct err *err);
+/* Is stdout for somebody who wants to see colours? */
+bool cli_is_coloured(void);
+
+int cli_explain(const struct cli_args *args);
+
+#endif
