@@ -48,7 +48,7 @@ struct stage {
 
 /* What stages may use of their chain. */
 const struct chain_trace *chain_trace(const struct chain *c); /* see chain.h; mostly NULL */
-struct pattern_scratch *chain_scratch(struct chain *c); /* match data of this lane */
+struct pattern_scratch *chain_scratch(struct chain *c);       /* match data of this lane */
 struct label_table *chain_labels(struct chain *c);
 const char *chain_pipeline(const struct chain *c); /* name, for counters */
 struct loop *chain_loop(struct chain *c);          /* for timers */
