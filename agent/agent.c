@@ -17,7 +17,7 @@
 #include "lib/log.h"
 
 #define DRAIN_CHECK_NS (10 * NS_PER_MS)
-#define HOUSEKEEPING_NS (30 * NS_PER_S)
+#define HOUSEKEEPING_NS (15 * NS_PER_S)
 
 /* Redacted data was secret once: no core file may hold it. */
 static void harden(void)
@@ -187,7 +187,10 @@ static void on_housekeeping(struct timer *t)
 	for (size_t i = 0; i < a->ninputs_open; i++)
 		if (a->inputs[i].records)
 			records += metric_value(a->inputs[i].records);
-	if (records == a->records_seen) {
+	if (records != a->records_seen) {
+		a->must_trim = true;
+	} else if (a->must_trim) {
+		a->must_trim = false;
 		chunk_trim();
 		malloc_trim(0);
 	}

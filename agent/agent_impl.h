@@ -39,6 +39,7 @@ struct agent {
 	struct io signals;
 	struct timer drain, housekeeping;
 	int64_t records_seen; /* by the last housekeeping */
+	bool must_trim;       /* something has flowed since memory was given back last */
 };
 
 /* Outputs, pipelines, lanes, inputs: made and opened, nothing started. */

@@ -114,7 +114,7 @@ def memory(bench, path, files):
     p = bench.start_agent(lib.CONFIG_MANY_FILES, lib.CONFIG_PLAIN, sink.port, path=os.path.join(path, "*.log"))
     if not bench.wait_sink(sink, p, 60):
         raise BenchError(f"{files} idle files: not all lines came\n{p.errors()}")
-    time.sleep(7)  # buffers are given back, partial lines and positions are done
+    time.sleep(40)  # partial lines and positions are done, memory is given back
     before, t = p.cpu_now_ns(), time.monotonic()
     time.sleep(3)
     cpu = (p.cpu_now_ns() - before) / (time.monotonic() - t) / 1e7

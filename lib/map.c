@@ -4,6 +4,8 @@
 #include "lib/map.h"
 #include "lib/mem.h"
 
+#define HASH_MASK (UINT64_MAX >> 1) /* what a node keeps */
+
 static struct map_node **bucket_of(const struct map *m, uint64_t hash)
 {
 	return &m->buckets[(hash ^ hash >> 32) & (m->cap - 1)];
@@ -51,8 +53,8 @@ void map_add(struct map *m, struct map_node *node, uint64_t hash)
 	CHECK(!node->is_in);
 	if (m->n == m->cap)
 		grow(m);
-	to = bucket_of(m, hash);
-	node->hash = hash;
+	to = bucket_of(m, hash & HASH_MASK);
+	node->hash = hash & HASH_MASK;
 	node->next = *to;
 	node->is_in = true;
 	*to = node;
@@ -82,6 +84,7 @@ static struct map_node *with_hash(struct map_node *node, uint64_t hash)
 
 struct map_node *map_first(const struct map *m, uint64_t hash)
 {
+	hash &= HASH_MASK;
 	return m->cap ? with_hash(*bucket_of(m, hash), hash) : NULL;
 }
 

@@ -15,8 +15,9 @@
 
 struct map_node {
 	struct map_node *next;
-	uint64_t hash;
-	bool is_in; /* so that map_del() of a node that was never added is fine */
+	uint64_t
+		hash : 63; /* without the highest bit: ten thousands of files have six nodes each */
+	bool is_in : 1;    /* so that map_del() of a node that was never added is fine */
 };
 
 struct map {

@@ -2,6 +2,7 @@
 /* A batch's way through a pipeline: made clean, staged, compacted, stamped uniquely, encoded once per
  * output. Everything here is paid per batch, except the two short loops over records. */
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
@@ -13,6 +14,7 @@
 #include "pipeline/pattern.h"
 
 #define CHAIN_MAGIC 0xc4a17u
+#define FORGET_NS (5 * NS_PER_S)       /* label sets are kept for so long at least */
 #define CARRIED_MAX ((size_t)64 << 20) /* what a kill repeats at most because records are joined */
 #define BLOCK_CHARGE_MIN 1024          /* bounds the number of blocks by the budget */
 
@@ -27,6 +29,7 @@ struct chain {
 	struct arena encode_arena;
 	unsigned depth;   /* chain_run and chain_emit under way */
 	int64_t nstreams; /* of this lane in the metric */
+	struct timer forget_timer;
 	struct metric *streams, *label_overflow;
 };
 
@@ -370,6 +373,8 @@ void chain_close(struct chain *c)
 	for (size_t i = 1; i <= c->conf.nfront; i++)
 		close_front(c, i);
 	stages_close(c->stages);
+	if (c->conf.loop)
+		loop_timer_del(c->conf.loop, &c->forget_timer);
 	mem_free(c->entries);
 	label_table_free(c->labels);
 	pattern_scratch_free(c->scratch);
@@ -457,15 +462,32 @@ static void finish(struct chain *c, struct batch *b, bool is_emitted)
 	batch_free(b);
 }
 
+/* The gauge is shared by the lanes. */
+static void count_streams(struct chain *c)
+{
+	metric_add(c->streams, (int64_t)label_table_size(c->labels) - c->nstreams);
+	c->nstreams = (int64_t)label_table_size(c->labels);
+}
+
+/* Ten thousand files have as many label sets; most are quiet. */
+static void on_forget(struct timer *timer)
+{
+	struct chain *c = container_of(timer, struct chain, forget_timer);
+
+	if (label_table_forget(c->labels))
+		loop_timer_in(c->conf.loop, timer, FORGET_NS, on_forget);
+	count_streams(c);
+}
+
 /* Label sets may be thrown out only when no batch points at them. */
 static void leave(struct chain *c)
 {
 	if (--c->depth)
 		return;
 	label_table_sweep(c->labels);
-	/* The gauge is shared by the lanes. */
-	metric_add(c->streams, (int64_t)label_table_size(c->labels) - c->nstreams);
-	c->nstreams = (int64_t)label_table_size(c->labels);
+	if (c->conf.loop && !c->forget_timer.slot)
+		loop_timer_in(c->conf.loop, &c->forget_timer, FORGET_NS, on_forget);
+	count_streams(c);
 }
 
 /* The table has no room for the source's own labels: they become metadata. */

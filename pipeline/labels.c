@@ -24,7 +24,7 @@ struct step {
 struct label_table {
 	size_t max_sets, nsets, nsteps, step_bytes;
 	size_t reserve; /* sets beyond max_sets that the present call may make */
-	uint64_t epoch;
+	uint64_t epoch, forgot_at;
 	struct labels *sets[BUCKETS];
 	struct step *steps[BUCKETS];
 };
@@ -371,18 +371,17 @@ const struct labels *labels_with(struct label_table *t, const struct labels *bas
 	return result;
 }
 
-void label_table_sweep(struct label_table *t)
+/* Those that were used before `epoch` only. Returns how many sets left are not pinned. */
+static size_t throw_out(struct label_table *t, uint64_t epoch)
 {
-	size_t before = t->nsets;
+	size_t before = t->nsets, pinned = 0;
 
-	t->epoch++;
-	if (t->nsets < t->max_sets - t->max_sets / 8 || t->epoch % 64)
-		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
 		for (struct labels **at = &t->sets[i]; *at;) {
 			struct labels *l = *at;
 
-			if (l->pins || l->used_at + IDLE_EPOCHS > t->epoch) {
+			if (l->pins || l->used_at >= epoch) {
+				pinned += l->pins != 0;
 				at = &l->next;
 				continue;
 			}
@@ -393,6 +392,23 @@ void label_table_sweep(struct label_table *t)
 	}
 	if (t->nsets != before)
 		forget_steps(t); /* they point at sets */
+	return t->nsets - pinned;
+}
+
+void label_table_sweep(struct label_table *t)
+{
+	t->epoch++;
+	if (t->nsets < t->max_sets - t->max_sets / 8 || t->epoch % 64 || t->epoch < IDLE_EPOCHS)
+		return;
+	throw_out(t, t->epoch - IDLE_EPOCHS + 1);
+}
+
+bool label_table_forget(struct label_table *t)
+{
+	uint64_t since = t->forgot_at;
+
+	t->forgot_at = t->epoch;
+	return throw_out(t, since) > 0;
 }
 
 bool label_name_is_valid(struct str name)

@@ -61,6 +61,8 @@ struct str labels_get(const struct labels *l, struct str name);
 
 /* Ends a batch: old sets are thrown out when the table is nearly full. */
 void label_table_sweep(struct label_table *t);
+/* Throws out what was not used since the last call. False: only pinned sets are left. */
+bool label_table_forget(struct label_table *t);
 size_t label_table_size(const struct label_table *t);
 
 void labels_pin(const struct labels *l);

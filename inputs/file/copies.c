@@ -136,20 +136,20 @@ static bool may_give_way(const struct search *s, int fd, const struct file_look 
 static bool is_read_copy(const struct search *s, int fd, const struct file_look *look)
 {
 	const struct tail *t = s->tail, *other = find_tail(s->fi, &look->id);
+	const struct past_ends *past = t ? t->past : NULL;
 
 	if (!t || !look->size)
 		return false;
-	if (other && other->copy_of == t && other->like_size == look->size &&
-	    marker_is(fd, other->like_size, other->like_marker) == SAME_YES)
+	if (other && tail_original(other) == t && other->rare->like_size == look->size &&
+	    marker_is(fd, other->rare->like_size, other->rare->like_marker) == SAME_YES)
 		return true;
 	if (look->size < s->pos->head_n || hash_is(fd, 0, s->pos->head_n, s->pos->head) != SAME_YES)
 		return false;
-	for (unsigned i = t->npast; i > 0 && t->npast - i < PAST_ENDS; i--) {
-		const struct past_end *past = &t->past[(i - 1) % PAST_ENDS];
+	for (unsigned i = past ? past->n : 0; i > 0 && past->n - i < PAST_ENDS; i--) {
+		uint64_t end = past->at[(i - 1) % PAST_ENDS].offset;
 
-		if (past->offset <= look->size)
-			return past->offset &&
-			       marker_is(fd, past->offset, past->marker) == SAME_YES;
+		if (end <= look->size)
+			return marker_is(fd, end, past->at[(i - 1) % PAST_ENDS].marker) == SAME_YES;
 	}
 	return false;
 }
@@ -309,10 +309,10 @@ static bool cut_to(struct tail *t, int fd, uint64_t size)
 		positions_skip(t->fi->positions, p, size, marker);
 	if (p->head_n > size)
 		p->head_n = 0; /* noted again, as far as there is one */
-	for (struct ack *a = t->line.first; a; a = a->next_in_line) {
+	for (struct ack *a = t->active ? t->active->line.first : NULL; a; a = a->next_in_line) {
 		struct flight *f = container_of(a, struct flight, ack);
 
-		if (f->generation == t->generation && f->end > size) {
+		if (f->generation == t->active->generation && f->end > size) {
 			f->end = size;
 			f->marker = marker;
 		}
@@ -348,7 +348,7 @@ bool copies_take_over(struct tail *t)
 	if (seen > s.offset && seen > s.look.size) /* written after it was copied, and never read */
 		metric_add(fi->lost_rewritten,
 			   (int64_t)(seen - (s.look.size > s.offset ? s.look.size : s.offset)));
-	t->npast = 0;
+	mem_free(TAKE(t->past));
 	if (t->path.p)
 		path = str_make(mem_dup(t->path.p, t->path.n), t->path.n);
 	make_way(fi, &s.look, &copy_path);
@@ -409,28 +409,30 @@ static bool is_beginning_of(struct tail *copy, struct tail *t)
 
 static void set_original(struct tail *copy, struct tail *t)
 {
-	copy->fi->ncopies += (size_t)(t != NULL) - (size_t)(copy->copy_of != NULL);
-	copy->copy_of = t;
+	if (tail_original(copy) == t)
+		return;
+	copy->fi->ncopies += (size_t)(t != NULL) - (size_t)(tail_original(copy) != NULL);
+	active_rare(copy)->copy_of = t;
 	tail_count_behind(copy);
 }
 
 static void note_alike(struct tail *copy)
 {
 	bool is_read = idle_open(copy) == IDLE_OPEN &&
-		       marker_read(copy->fd, copy->size, &copy->like_marker);
+		       marker_read(copy->fd, copy->size, &copy->rare->like_marker);
 
-	copy->like_size = is_read ? copy->size : 0;
+	copy->rare->like_size = is_read ? copy->size : 0;
 }
 
 /* What is settled of the original is settled of its copy. Not before it is known to be one, and not
  * when it was written anew since it was compared. */
 static void skip_settled(struct tail *copy)
 {
-	const struct pos *p = copy->copy_of->pos;
-	uint64_t at = copy->like_size < p->offset ? copy->like_size : p->offset, marker;
+	const struct pos *p = copy->rare->copy_of->pos;
+	uint64_t at = copy->rare->like_size < p->offset ? copy->rare->like_size : p->offset, marker;
 
 	if (at <= copy->offset || idle_open(copy) != IDLE_OPEN ||
-	    marker_is(copy->fd, copy->like_size, copy->like_marker) != SAME_YES ||
+	    marker_is(copy->fd, copy->rare->like_size, copy->rare->like_marker) != SAME_YES ||
 	    !marker_read(copy->fd, at, &marker))
 		return;
 	positions_skip(copy->fi->positions, copy->pos, at, marker);
@@ -454,12 +456,12 @@ static bool is_original(void *ctx, struct str path)
 
 bool copies_hold(struct tail *t)
 {
-	struct tail *original = t->copy_of;
+	struct tail *original = tail_original(t);
 
 	if (!t->size || !is_fresh(t->pos))
 		return false;
-	if (original && (!tail_look_closely(original) || t->copy_of != original || t->is_closed ||
-			 !is_beginning_of(t, original)))
+	if (original && (!tail_look_closely(original) || tail_original(t) != original ||
+			 t->is_closed || !is_beginning_of(t, original)))
 		original = NULL;
 	if (t->is_closed)
 		return true;
@@ -480,12 +482,12 @@ bool copies_hold(struct tail *t)
 
 void copies_let_go(struct tail *t)
 {
-	if (t->copy_of)
+	if (tail_original(t))
 		set_original(t, NULL);
 	if (!t->fi->ncopies)
 		return;
 	for (struct tail *copy = t->fi->tails; copy; copy = copy->next) {
-		if (copy->copy_of != t)
+		if (tail_original(copy) != t)
 			continue;
 		skip_settled(copy);
 		set_original(copy, NULL);

@@ -13,6 +13,7 @@
 
 #define RESCAN_GAP_NS (200 * NS_PER_MS) /* between scans that events ask for */
 #define TURN_STEPS 256
+#define ACTIVE_KEEP_NS (2 * NS_PER_S)
 
 /* ---- turns -------------------------------------------------------------------------------- */
 
@@ -111,7 +112,7 @@ static void on_modified(void *ctx, struct str path)
 static void on_file_modified(void *ctx, struct watch_file *f)
 {
 	(void)ctx;
-	pace_written(container_of(f, struct tail, watched));
+	pace_written(container_of(f, struct rare, watched)->tail);
 }
 
 static void on_named(void *ctx, struct str path, enum watch_name what, uint32_t cookie)
@@ -423,6 +424,7 @@ static int file_open(struct input *in, struct err *err)
 		return r;
 	fi->probe = mem_alloc(PROBE_BYTES);
 	fi->pace_look_ns = PACE_LOOK_NS;
+	fi->active_keep_ns = ACTIVE_KEEP_NS;
 	fi->watch = watch_new(in->loop, (enum watch_mode)fi->conf->watch, &watch_ops, fi);
 	return 0;
 }
@@ -460,8 +462,7 @@ static void file_stop(struct input *in)
 	loop_timer_del(in->loop, &fi->scan_timer);
 	loop_timer_del(in->loop, &fi->poll_timer);
 	loop_timer_del(in->loop, &fi->pace_timer);
-	for (struct tail *t = fi->tails; t; t = t->next)
-		loop_timer_del(in->loop, &t->timer);
+	active_stop(fi);
 	watch_free(TAKE(fi->watch));
 	metric_set(fi->inotify_dirs, 0);
 	metric_set(fi->polled_dirs, 0);

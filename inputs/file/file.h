@@ -10,6 +10,7 @@
  *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
  *	idle.c   fewer descriptors than files
+ *	active.c what a file has only while it is being read
  *	pace.c   how soon a file that was written to is looked at
  *	read.c   one batch from one file
  *	format.c what container formats and multiline stand for
@@ -94,6 +95,9 @@ struct file_input {
 	int64_t scanned_at_ns;               /* monotonic */
 	int64_t last_ns;                     /* newest time given to a line, of all files */
 	struct tail *used_first, *used_last; /* open and with a name; read longest ago first */
+	struct active *actives;
+	struct timer active_timer; /* gives back those that are not needed; when there are any */
+	int64_t active_keep_ns;    /* they are kept for so long at least, twice that at most */
 	size_t nopen, nfds, max_fds, nflights;
 	size_t ncopies;         /* tails with copy_of */
 	size_t nretired;        /* tails to be freed when nobody looks */
@@ -129,18 +133,62 @@ struct file_input {
 #define FILE_INPUT_MAGIC 0xf11e1u
 #define PROBE_BYTES 65536
 
-/* Where a batch ended, and the marker there. */
-struct past_end {
-	uint64_t offset, marker;
-};
+/* The ends of the last batches that did not begin at 0, and the markers there. */
 #define PAST_ENDS 4 /* a power of two */
+struct past_ends {
+	struct {
+		uint64_t offset, marker;
+	} at[PAST_ENDS];
+	uint32_t n; /* ever noted of what the file holds now */
+};
 
+/* What a file needs while it is read, waits for something, or has batches on their way; most of ten
+ * thousand files do not. Given back when it was not used for a while (active.c). */
+struct active {
+	struct tail *tail;
+	struct active *next, **link; /* all of the input */
+	struct source source;
+	struct ack_line line;
+	struct timer timer;
+	int64_t grown_ns;    /* monotonic: when new bytes were seen last */
+	unsigned troubles;   /* in a row */
+	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
+	uint32_t want_bytes; /* so that a batch is about full of records */
+	uint32_t line_bytes; /* recent mean */
+	bool is_used;        /* since the last time that it was asked */
+};
+
+/* What few files ever need; kept until the tail is freed. */
+struct rare {
+	struct tail *tail;
+	struct watch_file watched;       /* where the watch of its directory is not enough */
+	struct tail *copy_of;            /* as far as we can see; then nothing is read from it */
+	uint64_t like_size, like_marker; /* so much of it was seen to be the same, and ends so */
+	char *last_path;    /* idle.c: where a closed file without a name may be; owned */
+	int64_t rotated_ns; /* monotonic */
+};
+
+/* There is one of these and a struct pos for each file that is there, read or not: every byte counts. */
 struct tail {
 	/* What an event looks at is in one cache line: most say no more than what is known. */
 	struct map_node by_path;
-	struct str path; /* where it is now; owned, NUL-terminated; p == NULL: nowhere we look */
-	uint32_t pace_round;                 /* of its last look that an event asked for */
-	bool is_ready;                       /* in the queue */
+	struct str path;     /* where it is now, NUL-terminated; p == NULL: nowhere we look. Owned,
+			      * unless it is pos->path */
+	uint32_t pace_round; /* of its last look that an event asked for */
+	bool is_ready : 1;   /* in the queue */
+	bool is_closed : 1;  /* nothing more is read; waits for its acks */
+	bool is_replaying : 1; /* ranges of pos from offset on are read again as they were */
+	bool is_rotated : 1;   /* no path that we watch leads to it */
+	bool is_at_end : 1;    /* everything seen was read once */
+	bool is_nameless : 1;  /* as it counts in nrotated */
+	bool is_unseen : 1;    /* the last look at it failed */
+	bool must_flush : 1;   /* an unfinished line goes out now */
+	bool is_ahead : 1;     /* waits for its oldest batches to settle */
+	bool is_forgotten : 1; /* its position is dropped with it */
+	bool is_copy : 1;      /* the log it is read as was copied here */
+	bool has_waited : 1;   /* for the last bytes of the older file */
+	bool is_listed : 1;    /* in order of use */
+	bool knows_decoder : 1;
 	struct tail **held_link, *next_held; /* pace.c */
 	struct file_input *fi;
 	int fd; /* -1: closed, for good (is_closed) or until it is needed (idle.c) */
@@ -148,50 +196,24 @@ struct tail {
 	struct tail *next_ready;
 	struct tail *next, **link; /* all of the input */
 	struct map_node by_id, by_label;
-	struct tail *after;              /* an older file of the same name: read to its end first */
-	struct tail *copy_of;            /* as far as we can see; then nothing is read from it */
-	uint64_t like_size, like_marker; /* so much of it was seen to be the same, and ends so */
-	char *last_path; /* idle.c: where a closed file without a name may be; owned */
+	struct tail *after; /* an older file of the same name: read to its end first */
 	struct tail *used_before, *used_after;
 	struct file_id id;
 	struct pos *pos;
-	uint64_t offset;  /* next byte to read */
-	uint64_t partial; /* bytes from offset on that are known to have no line end */
-	uint64_t blank;   /* bytes behind those that are no text yet: zeros, half a character */
-	uint64_t size;    /* as seen last */
-	uint64_t behind;  /* as it counts in the metric */
-	uint64_t rotated_behind; /* as it counts in rotated_bytes */
-	uint64_t marker;         /* hash of what stands before offset */
-	int64_t mtime_ns;        /* as seen last */
-	int64_t grown_ns;        /* monotonic: when new bytes were seen last */
-	int64_t rotated_ns;      /* monotonic */
-	uint64_t seen_round;     /* scan that found it at its path */
-	uint64_t found_look;     /* which look at names found it */
-	unsigned hops;           /* renames it had been through then */
-	unsigned troubles;       /* in a row */
-	uint32_t generation;     /* counts rewrites: acks of older ones move nothing */
-	uint32_t want_bytes;     /* so that a batch is about full of records */
-	uint32_t line_bytes;     /* recent mean */
+	struct active *active;  /* or NULL */
+	struct rare *rare;      /* or NULL */
+	struct past_ends *past; /* or NULL */
+	uint64_t offset;        /* next byte to read */
+	uint64_t partial;       /* bytes from offset on that are known to have no line end */
+	uint64_t blank;      /* bytes behind those that are no text yet: zeros, half a character */
+	uint64_t size;       /* as seen last */
+	uint64_t behind;     /* as it counts in the metric */
+	uint64_t marker;     /* hash of what stands before offset */
+	int64_t mtime_ns;    /* as seen last */
+	uint64_t seen_round; /* scan that found it at its path */
+	uint64_t found_look; /* which look at names found it */
+	unsigned hops;       /* renames it had been through then */
 	struct decoder *decoder; /* NULL: UTF-8 */
-	struct past_end past[PAST_ENDS];
-	uint32_t npast; /* ever noted of what it holds now */
-	struct timer timer;
-	struct source source;
-	struct ack_line line;
-	struct watch_file watched; /* where the watch of its directory is not enough */
-	bool is_replaying;         /* ranges of pos from offset on are read again as they were */
-	bool is_rotated;           /* no path that we watch leads to it */
-	bool is_at_end;            /* everything seen was read once */
-	bool is_nameless;          /* as it counts in nrotated */
-	bool is_unseen;            /* the last look at it failed */
-	bool must_flush;           /* an unfinished line goes out now */
-	bool is_ahead;             /* waits for its oldest batches to settle */
-	bool is_forgotten;         /* its position is dropped with it */
-	bool is_copy;              /* the log it is read as was copied here */
-	bool has_waited;           /* for the last bytes of the older file */
-	bool is_closed;            /* nothing more is read; waits for its acks */
-	bool is_listed;            /* in order of use */
-	bool knows_decoder;
 };
 #define TAIL_MAGIC 0x7a11u
 
@@ -252,8 +274,28 @@ bool tail_must_wait(struct tail *t);
 bool tail_is_late(struct tail *t);
 /* Puts it into the queue when there is something to read; true when it did. May free it. */
 bool tail_poll(struct tail *t);
+/* Batches on their way. */
+static inline bool tail_has_flights(const struct tail *t)
+{
+	return t->active && t->active->line.outstanding;
+}
+/* The file that this one is a copy of, as far as we can see, or NULL. */
+static inline struct tail *tail_original(const struct tail *t)
+{
+	return t->rare ? t->rare->copy_of : NULL;
+}
 /* An ack that settles when the batch that carries it has. */
 struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t bytes);
+
+/* ---- active.c ----------------------------------------------------------------------------- */
+
+/* Made when there is none. */
+struct active *active_of(struct tail *t);
+struct rare *active_rare(struct tail *t);
+/* Frees both parts, and past. */
+void active_free(struct tail *t);
+/* No timer of any file expires any more. */
+void active_stop(struct file_input *fi);
 
 /* ---- idle.c ------------------------------------------------------------------------------- */
 

@@ -143,8 +143,8 @@ static void set_last_path(struct tail *t, struct str path)
 
 	memcpy(copy, path.p, path.n);
 	copy[path.n] = 0;
-	mem_free(t->last_path);
-	t->last_path = copy;
+	mem_free(active_rare(t)->last_path);
+	t->rare->last_path = copy;
 }
 
 void idle_name_lost(struct tail *t)
@@ -189,20 +189,20 @@ static bool search(struct tail *t)
 	struct str dir;
 	char *old;
 
-	if (!t->last_path)
+	if (!t->rare || !t->rare->last_path)
 		return false;
-	if (leads_to(t->last_path, &t->id))
+	if (leads_to(t->rare->last_path, &t->id))
 		return true;
-	set_last_path(t, find_renamed(t->fi, str_c(t->last_path)));
-	if (leads_to(t->last_path, &t->id))
+	set_last_path(t, find_renamed(t->fi, str_c(t->rare->last_path)));
+	if (leads_to(t->rare->last_path, &t->id))
 		return true;
-	dir = str_c(t->last_path);
+	dir = str_c(t->rare->last_path);
 	while (dir.n && dir.p[dir.n - 1] != '/')
 		dir.n--;
-	old = mem_strdup(t->last_path);
+	old = mem_strdup(t->rare->last_path);
 	search_dir(t->fi, t, str_make(old, dir.n));
 	mem_free(old);
-	return leads_to(t->last_path, &t->id);
+	return leads_to(t->rare->last_path, &t->id);
 }
 
 enum idle_open idle_open(struct tail *t)
@@ -220,7 +220,7 @@ enum idle_open idle_open(struct tail *t)
 	if (lead == LEADS_ELSEWHERE)
 		return IDLE_LATER; /* its name will be taken from it in a moment */
 	if (!path)
-		path = t->last_path;
+		path = t->rare->last_path;
 	fd = open_regular(t->fi, str_c(path), &look);
 	if (fd >= 0 && !file_id_eq(&look.id, &t->id)) {
 		os->close(fd);

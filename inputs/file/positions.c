@@ -14,6 +14,15 @@ static uint64_t ino_hash(uint64_t ino)
 	return ino * 0x9e3779b97f4a7c15;
 }
 
+static char *path_dup(struct str path)
+{
+	char *copy = mem_alloc(path.n + 1);
+
+	memcpy(copy, path.p, path.n);
+	copy[path.n] = 0;
+	return copy;
+}
+
 struct pos *pos_insert(struct positions *ps, uint64_t num, const struct file_id *id,
 		       struct str path)
 {
@@ -25,7 +34,7 @@ struct pos *pos_insert(struct positions *ps, uint64_t num, const struct file_id 
 	p->num = p->order = num;
 	p->file = *id;
 	p->born_ns = id->btime_ns;
-	p->path = str_make(mem_dup(path.p, path.n), path.n);
+	p->path = str_make(path_dup(path), path.n);
 	p->prev = ps->last;
 	if (ps->last)
 		ps->last->next = p;
@@ -139,7 +148,7 @@ bool pos_add_range(struct pos *p, const struct pos_range *r)
 		n--;
 	if (r->start != (n ? pos_range_at(p, n - 1)->end : p->offset) || n >= POS_RANGES_MAX)
 		return false;
-	p->nranges = n;
+	p->nranges = (uint32_t)n;
 	*append_range(p) = *r;
 	return true;
 }
@@ -147,7 +156,7 @@ bool pos_add_range(struct pos *p, const struct pos_range *r)
 void positions_cut_ranges(struct pos *p, size_t i)
 {
 	if (i < p->nranges)
-		p->nranges = i;
+		p->nranges = (uint32_t)i;
 }
 
 void positions_split(struct pos *p, size_t i, const struct pos_range *head)

@@ -40,7 +40,7 @@ struct pos {
 	uint64_t order; /* in which files were found: num before it was moved */
 	struct file_id file;
 	int64_t born_ns; /* when its content began: of several of one path, the older is read first */
-	struct str path; /* where it was found first: the label; owned */
+	struct str path; /* where it was found first: the label; owned, NUL-terminated */
 	uint32_t head_n; /* bytes in head */
 	uint64_t head;
 	uint64_t offset;          /* everything before it is settled */
@@ -48,13 +48,13 @@ struct pos {
 	int64_t last_ns;          /* newest time given to a settled line */
 	struct uniq uniq;         /* behind the settled lines */
 	struct pos_range *ranges; /* without gaps from offset on */
-	size_t first_range, nranges, ranges_cap;
-	uint64_t left_bytes; /* not read when it had to be closed: still to be finished */
-	int64_t seen_s;      /* Unix time when it was open last */
-	bool is_open;        /* a tail has it */
-	bool is_dirty;       /* settled further than written */
-	bool is_elsewhere;   /* was seen under another name: no new file is its continuation */
-	bool is_missing;     /* scratch of the start: not where it was */
+	uint32_t first_range, nranges, ranges_cap;
+	uint64_t left_bytes;   /* not read when it had to be closed: still to be finished */
+	int64_t seen_s;        /* Unix time when it was open last */
+	bool is_open : 1;      /* a tail has it */
+	bool is_dirty : 1;     /* settled further than written */
+	bool is_elsewhere : 1; /* was seen under another name: no new file is its continuation */
+	bool is_missing : 1;   /* scratch of the start: not where it was */
 };
 
 /* What the file says of itself, to tell how much of it is missing: files are numbered, the numbers

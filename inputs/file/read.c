@@ -9,6 +9,7 @@
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 #include "lib/os.h"
 #include "lib/utf8.h"
 
@@ -140,7 +141,7 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 {
 	struct tail *t = r->t;
 	size_t before = marker_size(t->offset);
-	struct batch *b = input_batch(t->fi->in, &t->source, before + n);
+	struct batch *b = input_batch(t->fi->in, &active_of(t)->source, before + n);
 	ssize_t got;
 	char *p;
 
@@ -166,6 +167,18 @@ static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch
 	return READ_BATCH;
 }
 
+static void note_end(struct tail *t)
+{
+	struct past_ends *past = t->past;
+
+	if (!t->offset)
+		return;
+	if (!past)
+		past = t->past = mem_zalloc(sizeof(*past));
+	past->at[past->n % PAST_ENDS].offset = t->offset;
+	past->at[past->n++ % PAST_ENDS].marker = t->marker;
+}
+
 /* The batch holds the lines of the next `bytes` of the file. */
 static enum read_result finish(struct reader *r, struct batch *b, uint64_t bytes, int64_t t0_ns,
 			       uint64_t marker, struct read_batch *ret)
@@ -180,7 +193,7 @@ static enum read_result finish(struct reader *r, struct batch *b, uint64_t bytes
 	} else if (range.end < r->again->end) {
 		positions_split(t->pos, r->again_at, &range);
 	}
-	t->past[t->npast++ % PAST_ENDS] = (struct past_end){ t->offset, t->marker };
+	note_end(t);
 	t->offset = range.end;
 	t->marker = marker;
 	b->ack = &tail_flight(t, &range, weight)->ack;
@@ -204,11 +217,13 @@ static bool get_marker(const struct tail *t, uint64_t offset, uint64_t *ret)
 /* So many bytes that a batch is about full of records; 0: as many as fit. */
 static void adapt(struct tail *t, const struct batch *b, size_t used)
 {
+	struct active *a = t->active;
+
 	if (b->nrecs == BATCH_RECS_MAX)
-		t->want_bytes = (uint32_t)used;
+		a->want_bytes = (uint32_t)used;
 	else if (b->nrecs < BATCH_RECS_MAX / 4 * 3)
-		t->want_bytes = t->want_bytes > max_read(t) ? 0 : t->want_bytes / 4 * 5;
-	t->line_bytes = (uint32_t)(used / b->nrecs) + 1;
+		a->want_bytes = a->want_bytes > max_read(t) ? 0 : a->want_bytes / 4 * 5;
+	a->line_bytes = (uint32_t)(used / b->nrecs) + 1;
 }
 
 /* No line end up to the end of text, or up to zeros. */
@@ -219,7 +234,7 @@ static enum read_result leave_unfinished(struct reader *r, struct str text, uint
 	size_t odd = text.n % decoder_unit(t->decoder);
 
 	t->partial = text.n - odd;
-	t->want_bytes = 0;
+	t->active->want_bytes = 0;
 	if (!nuls.n && text.n == left) {
 		t->blank = odd;
 		t->must_flush = false;
@@ -231,7 +246,7 @@ static enum read_result leave_unfinished(struct reader *r, struct str text, uint
 
 static size_t bytes_to_read(const struct tail *t, uint64_t left)
 {
-	size_t max = max_read(t), want = t->want_bytes ? t->want_bytes : max;
+	size_t max = max_read(t), want = t->active->want_bytes ? t->active->want_bytes : max;
 
 	if (want < READ_FLOOR)
 		want = READ_FLOOR;
@@ -268,8 +283,8 @@ static enum read_result read_lines(struct reader *r, struct read_batch *ret)
 	}
 	/* Taken before records are added: both come from the arena. */
 	arena_take(&b->arena, (size_t)(text.p - arena_room(&b->arena, 0)) + whole);
-	if (t->line_bytes) {
-		size_t guess = whole / t->line_bytes + 16;
+	if (t->active->line_bytes) {
+		size_t guess = whole / t->active->line_bytes + 16;
 
 		batch_reserve(b, guess < BATCH_RECS_MAX ? (uint32_t)guess : BATCH_RECS_MAX);
 	}
@@ -401,8 +416,8 @@ static enum read_result read_far(struct reader *r, struct read_batch *ret)
 		return result;
 	if (end - t->offset > max_read(t))
 		return read_long(r, end, end > t->offset + t->partial, ret);
-	if (t->want_bytes < end - t->offset)
-		t->want_bytes = 0;
+	if (t->active->want_bytes < end - t->offset)
+		t->active->want_bytes = 0;
 	return read_lines(r, ret);
 }
 
@@ -442,7 +457,7 @@ static size_t leading_nuls(struct str s)
 static enum read_result pass_nuls(struct reader *r, uint64_t end, struct read_batch *ret)
 {
 	struct tail *t = r->t;
-	struct batch *b = input_batch(t->fi->in, &t->source, 0);
+	struct batch *b = input_batch(t->fi->in, &active_of(t)->source, 0);
 	uint64_t marker;
 
 	if (!b)
@@ -612,5 +627,6 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 		return READ_END;
 	if (tail_is_late(t))
 		return READ_WAIT;
+	active_of(t);
 	return t->blank ? read_blank(&r, ret) : read_on(&r, ret);
 }

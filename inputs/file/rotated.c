@@ -13,8 +13,9 @@ static struct tail *oldest(struct file_input *fi)
 	struct tail *ret = NULL;
 
 	for (struct tail *t = fi->tails; t; t = t->next)
-		if (t->is_nameless && (!ret || t->rotated_ns < ret->rotated_ns ||
-				       (t->rotated_ns == ret->rotated_ns && ret->after == t)))
+		if (t->is_nameless &&
+		    (!ret || t->rare->rotated_ns < ret->rare->rotated_ns ||
+		     (t->rare->rotated_ns == ret->rare->rotated_ns && ret->after == t)))
 			ret = t;
 	return ret;
 }

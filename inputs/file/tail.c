@@ -82,8 +82,8 @@ static void wake_followers(struct tail *t)
 
 static bool has_late_lines(struct tail *older)
 {
-	return !older->is_closed && !older->troubles && tail_look(older) && !older->is_unseen &&
-	       tail_unread(older);
+	return !older->is_closed && !(older->active && older->active->troubles) &&
+	       tail_look(older) && !older->is_unseen && tail_unread(older);
 }
 
 bool tail_is_late(struct tail *t)
@@ -110,7 +110,7 @@ bool tail_must_wait(struct tail *t)
 		if (!older->is_at_end)
 			return true;
 	/* Ranges that are read again are there already, and nobody settles them before that. */
-	t->is_ahead = t->line.ahead_bytes > AHEAD_BYTES_MAX ||
+	t->is_ahead = (t->active && t->active->line.ahead_bytes > AHEAD_BYTES_MAX) ||
 		      (!t->is_replaying && t->pos->nranges >= POS_RANGES_MAX);
 	return t->is_ahead;
 }
@@ -124,18 +124,17 @@ ssize_t tail_bytes(const struct tail *t, void *p, size_t n, uint64_t at)
 
 void tail_count_behind(struct tail *t)
 {
-	uint64_t now = !t->is_closed && t->size > t->offset && !t->copy_of
+	uint64_t now = !t->is_closed && t->size > t->offset && !tail_original(t)
 			       ? t->size - t->offset - t->blank
 			       : 0;
 	bool is_nameless = !t->is_closed && t->is_rotated;
 
-	if (now == t->behind && is_nameless == t->is_nameless &&
-	    (is_nameless ? now : 0) == t->rotated_behind)
+	if (now == t->behind && is_nameless == t->is_nameless)
 		return;
+	/* It counts in both sums, or in the first only. */
+	t->fi->rotated_bytes += (is_nameless ? now : 0) - (t->is_nameless ? t->behind : 0);
 	metric_add(t->fi->behind, (int64_t)(now - t->behind));
 	t->behind = now;
-	t->fi->rotated_bytes += (is_nameless ? now : 0) - t->rotated_behind;
-	t->rotated_behind = is_nameless ? now : 0;
 	t->fi->nrotated += (size_t)is_nameless - (size_t)t->is_nameless;
 	t->is_nameless = is_nameless;
 }
@@ -166,8 +165,9 @@ void tail_restart(struct tail *t)
 	metric_add(t->fi->lost_rewritten, (int64_t)lost);
 	positions_restart(t->fi->positions, t->pos);
 	t->offset = t->partial = t->blank = t->size = t->marker = 0;
-	t->npast = 0;
-	t->generation++;
+	mem_free(TAKE(t->past));
+	if (t->active)
+		t->active->generation++;
 	t->must_flush = t->is_replaying = t->knows_decoder = false;
 	if (t->is_rotated)
 		skip_foreign(t);
@@ -233,7 +233,8 @@ bool tail_look(struct tail *t)
 		t->partial = 0;
 	if (size != t->size || (t->blank && mtime_ns != t->mtime_ns)) {
 		t->blank = 0; /* looked at again: there may be text now */
-		t->grown_ns = clock_mono_ns();
+		if (t->active)
+			t->active->grown_ns = clock_mono_ns();
 		t->must_flush = false; /* the line goes on */
 	}
 	t->size = size;
@@ -261,12 +262,14 @@ bool tail_poll(struct tail *t)
 
 static void on_timer(struct timer *timer)
 {
-	struct tail *t = container_of(timer, struct tail, timer);
-	int64_t since_ns = t->grown_ns > t->rotated_ns ? t->grown_ns : t->rotated_ns;
+	struct active *a = container_of(timer, struct active, timer);
+	struct tail *t = a->tail;
+	int64_t rotated_ns = t->rare ? t->rare->rotated_ns : 0;
+	int64_t since_ns = a->grown_ns > rotated_ns ? a->grown_ns : rotated_ns;
 	int64_t wait_ns =
 		t->is_rotated ? t->fi->conf->rotate_wait_ns : t->fi->conf->partial_wait_ns;
 
-	if (t->troubles)
+	if (a->troubles)
 		tail_ready(t); /* reading looks, too */
 	if (t->is_ready || !tail_look(t))
 		return;
@@ -279,7 +282,7 @@ static void on_timer(struct timer *timer)
 	} else if (t->partial) {
 		t->must_flush = true;
 		tail_ready(t);
-	} else if (t->is_rotated && t->line.outstanding) {
+	} else if (t->is_rotated && tail_has_flights(t)) {
 		tail_at_end(t); /* not all of it is settled */
 	} else if (t->is_rotated) {
 		tail_close(t);
@@ -288,18 +291,21 @@ static void on_timer(struct timer *timer)
 
 void tail_trouble(struct tail *t)
 {
-	if (++t->troubles > TROUBLES_MAX && !t->is_at_end) {
+	struct active *a = active_of(t);
+
+	if (++a->troubles > TROUBLES_MAX && !t->is_at_end) {
 		t->is_at_end = true;
 		wake_followers(t);
 	}
-	loop_timer_in(t->fi->in->loop, &t->timer, ROTATED_POLL_NS, on_timer);
+	loop_timer_in(t->fi->in->loop, &a->timer, ROTATED_POLL_NS, on_timer);
 }
 
 void tail_at_end(struct tail *t)
 {
 	const struct file_conf *conf = t->fi->conf;
 
-	t->troubles = 0;
+	if (t->active)
+		t->active->troubles = 0;
 	if (!t->is_at_end) {
 		t->is_at_end = true;
 		wake_followers(t);
@@ -309,12 +315,14 @@ void tail_at_end(struct tail *t)
 		int64_t wait_ns = conf->rotate_wait_ns < ROTATED_POLL_NS ? conf->rotate_wait_ns
 									 : ROTATED_POLL_NS;
 
-		loop_timer_in(t->fi->in->loop, &t->timer, wait_ns, on_timer);
+		loop_timer_in(t->fi->in->loop, &active_of(t)->timer, wait_ns, on_timer);
 	} else if (t->partial && conf->partial_wait_ns) {
-		loop_timer_set(t->fi->in->loop, &t->timer, t->grown_ns + conf->partial_wait_ns,
+		struct active *a = active_of(t);
+
+		loop_timer_set(t->fi->in->loop, &a->timer, a->grown_ns + conf->partial_wait_ns,
 			       on_timer);
-	} else {
-		loop_timer_del(t->fi->in->loop, &t->timer);
+	} else if (t->active) {
+		loop_timer_del(t->fi->in->loop, &t->active->timer);
 	}
 }
 
@@ -335,7 +343,7 @@ static void settle(struct tail *t, struct flight *f)
 {
 	struct pos *p = t->pos;
 
-	if (f->generation == t->generation)
+	if (f->generation == t->active->generation)
 		positions_settle(t->fi->positions, p, f->end, f->marker, f->last_ns,
 				 &f->ack.uniq_after);
 	else
@@ -351,13 +359,13 @@ static void on_settled(struct ack *a)
 	struct ack *next;
 
 	CHECK_OBJ(t, TAIL_MAGIC);
-	for (a = ack_line_settle(&t->line, a); a; a = next) {
+	for (a = ack_line_settle(&t->active->line, a); a; a = next) {
 		next = a->next_in_line;
 		settle(t, container_of(a, struct flight, ack));
 	}
 	if (positions_have_changes(fi->positions) && !fi->save_timer.slot)
 		loop_timer_in(fi->in->loop, &fi->save_timer, SAVE_DELAY_NS, on_save);
-	if (t->is_closed && !t->line.outstanding)
+	if (t->is_closed && !tail_has_flights(t))
 		tail_free(t);
 	else if (t->is_ahead)
 		tail_ready(t);
@@ -374,34 +382,46 @@ struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t byt
 	f->end = r->end;
 	f->marker = r->marker;
 	f->last_ns = r->t0_ns + r->n - 1;
-	f->generation = t->generation;
-	ack_line_add(&t->line, &f->ack);
+	f->generation = t->active->generation;
+	ack_line_add(&t->active->line, &f->ack);
 	t->fi->nflights++;
 	return f;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */
 
+static struct str str_dup(struct str s)
+{
+	char *copy = mem_alloc(s.n + 1);
+
+	memcpy(copy, s.p, s.n);
+	copy[s.n] = 0;
+	return str_make(copy, s.n);
+}
+
+static void free_path(struct tail *t)
+{
+	if (t->path.p != t->pos->path.p)
+		mem_free((void *)(uintptr_t)t->path.p);
+	t->path = STR_NONE;
+}
+
 void tail_set_path(struct tail *t, struct str path)
 {
 	struct file_input *fi = t->fi;
-	char *copy;
 
 	if (!path.p)
 		idle_name_lost(t);
 	map_del(&fi->by_path, &t->by_path);
-	mem_free((void *)(uintptr_t)t->path.p);
-	t->path = STR_NONE;
+	free_path(t);
 	t->is_rotated = !path.p;
 	if (path.p) {
-		copy = mem_alloc(path.n + 1);
-		memcpy(copy, path.p, path.n);
-		copy[path.n] = 0;
-		t->path = str_make(copy, path.n);
+		/* Mostly it is where it was found first. */
+		t->path = str_eq(path, t->pos->path) ? t->pos->path : str_dup(path);
 		map_add(&fi->by_path, &t->by_path, str_hash(path, 0));
 	} else {
 		/* Once more to its end, before a newer file of its name is read. */
-		t->rotated_ns = clock_mono_ns();
+		active_rare(t)->rotated_ns = clock_mono_ns();
 		t->is_at_end = false;
 	}
 	tail_count_behind(t);
@@ -453,7 +473,6 @@ static void line_up(struct tail *t)
 struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *look, struct str path,
 		      struct pos *pos, unsigned hops)
 {
-	struct label filename = { STR("filename"), pos->path };
 	struct tail *t = mem_zalloc(sizeof(*t));
 
 	t->magic = TAIL_MAGIC;
@@ -466,7 +485,6 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	t->is_replaying = pos->nranges > 0;
 	t->found_look = fi->looks;
 	t->hops = hops;
-	t->grown_ns = clock_mono_ns();
 	t->size = look->size;
 	t->mtime_ns = look->mtime_ns;
 	t->next = fi->tails;
@@ -476,10 +494,6 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	fi->tails = t;
 	pos->is_open = true;
 	pos->left_bytes = 0;
-	source_init(&t->source, fi->in, str_hash(pos->path, 0), &fi->conf->labels, &filename, 1);
-	t->source.uniq = pos->uniq;
-	/* The next file of the name goes on in the middle of what the last one began. */
-	t->source.series = str_hash(pos->path, (uint64_t)(uintptr_t)fi->in);
 	line_up(t);
 	map_add(&fi->by_id, &t->by_id, tail_id_hash(&t->id));
 	fi->nopen++;
@@ -488,7 +502,7 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	tail_set_path(t, path);
 	idle_take(t, fd);
 	if (look->nlink > 1 || look->is_mount)
-		watch_file(fi->watch, &t->watched, fd);
+		watch_file(fi->watch, &active_rare(t)->watched, fd);
 	return t;
 }
 
@@ -510,10 +524,12 @@ static void detach(struct tail *t)
 	t->fi->must_walk |= t->path.p != NULL; /* whatever it is called by is not read now */
 	leave_queue(t);
 	pace_forget(t);
-	loop_timer_del(t->fi->in->loop, &t->timer);
+	if (t->active)
+		loop_timer_del(t->fi->in->loop, &t->active->timer);
 	map_del(&t->fi->by_id, &t->by_id);
 	map_del(&t->fi->by_path, &t->by_path);
-	watch_file_drop(t->fi->watch, &t->watched);
+	if (t->rare)
+		watch_file_drop(t->fi->watch, &t->rare->watched);
 	idle_close(t);
 	t->fi->nopen--;
 	metric_add(t->fi->open_files, -1);
@@ -538,7 +554,7 @@ void tail_free_retired(struct file_input *fi)
 	fi->nretired = 0;
 	for (struct tail *t = fi->tails; t; t = next) {
 		next = t->next;
-		if (t->is_closed && !t->line.outstanding)
+		if (t->is_closed && !tail_has_flights(t))
 			tail_free(t);
 	}
 }
@@ -554,7 +570,7 @@ void tail_close(struct tail *t)
 	detach(t);
 	t->is_at_end = true;
 	wake_followers(t);
-	if (!t->line.outstanding)
+	if (!tail_has_flights(t))
 		tail_free(t);
 }
 
@@ -578,24 +594,23 @@ void tail_free(struct tail *t)
 	detach(t);
 	unlink_followers(t);
 	map_del(&fi->by_label, &t->by_label);
-	while (t->line.first) {
-		struct flight *f = container_of(t->line.first, struct flight, ack);
+	while (t->active && t->active->line.first) {
+		struct flight *f = container_of(t->active->line.first, struct flight, ack);
 
-		t->line.first = f->ack.next_in_line;
+		t->active->line.first = f->ack.next_in_line;
 		mem_free(f);
 		fi->nflights--;
 	}
 	t->pos->is_open = false;
 	t->pos->is_elsewhere = true;
 	t->pos->seen_s = clock_wall_ns() / NS_PER_S;
+	free_path(t);
 	if (t->is_forgotten)
 		positions_drop(fi->positions, t->pos);
 	*t->link = t->next;
 	if (t->next)
 		t->next->link = t->link;
-	source_fini(&t->source);
-	mem_free((void *)(uintptr_t)t->path.p);
-	mem_free(t->last_path);
+	active_free(t);
 	t->magic = 0;
 	mem_free(t);
 }

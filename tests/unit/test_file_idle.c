@@ -290,6 +290,47 @@ static void fair_among_many(void)
 	rig_end(g);
 }
 
+/* What a file has only while it is read is given back, not before all of it is settled; what comes
+ * later goes on as if nothing had been. */
+static void quiet_files_are_small(void)
+{
+	struct rig *g = rig_new("*.log");
+	int64_t last_ns;
+	struct tail *t;
+
+	rig_open(g);
+	rig_input(g)->active_keep_ns = 5 * NS_PER_MS;
+	g->holds = true;
+	append(g, "a.log", "one\n");
+	input_file.start(&g->input);
+	UNTIL(g, g->ngot == 1);
+	t = tail_at(g, "a.log");
+	rig_run(g, 50);
+	OK(t->active != NULL); /* it is on its way */
+	rig_release(g);
+	UNTIL(g, !t->active);
+	OK(!rig_input(g)->actives && !rig_input(g)->active_timer.slot && !t->rare && !t->past);
+	last_ns = g->got[0].time_ns;
+	/* An unfinished line has a timer, which keeps it. */
+	g->conf.partial_wait_ns = 200 * NS_PER_MS;
+	append(g, "a.log", "two\nthr");
+	UNTIL(g, g->ngot == 2);
+	rig_run(g, 50);
+	OK(t->active != NULL && t->active->timer.slot);
+	UNTIL(g, g->ngot == 3);
+	EQ_STR(str_c(g->got[2].line), "thr");
+	OK(g->got[1].time_ns > last_ns && g->got[2].time_ns > g->got[1].time_ns);
+	UNTIL(g, !t->active);
+	OK(t->past && t->past->n == 2);
+	EQ_INT(t->pos->offset, t->size);
+	/* Rotated, it is read to its end before it is closed. */
+	OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
+	append(g, "a.log.1", "ee\n");
+	UNTIL(g, g->ngot == 4);
+	UNTIL(g, rig_input(g)->nopen == 0);
+	rig_end(g);
+}
+
 int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
@@ -301,5 +342,6 @@ int main(void)
 	RUN(rotated_files_stay_open);
 	RUN(emfile);
 	RUN(fair_among_many);
+	RUN(quiet_files_are_small);
 	return test_end();
 }

@@ -239,6 +239,28 @@ static void label_sweep(void)
 	label_table_free(t);
 }
 
+/* Also when there is room: of ten thousand files most are quiet. */
+static void label_forget(void)
+{
+	struct label_table *t = label_table_new(100);
+	struct label a = { STR("n"), STR("a") }, b = { STR("n"), STR("b") },
+		     p = { STR("n"), STR("pinned") };
+
+	labels_pin(labels_intern(t, &p, 1));
+	labels_intern(t, &a, 1);
+	labels_intern(t, &b, 1);
+	label_table_sweep(t);
+	OK(label_table_forget(t));
+	EQ_INT(label_table_size(t), 3); /* used since the last time */
+	labels_intern(t, &b, 1);
+	label_table_sweep(t);
+	OK(label_table_forget(t));
+	EQ_INT(label_table_size(t), 2);
+	OK(!label_table_forget(t));
+	EQ_INT(label_table_size(t), 1);
+	label_table_free(t);
+}
+
 static void label_names(void)
 {
 	static const struct row {
@@ -330,6 +352,7 @@ int main(void)
 	RUN(ack_lines);
 	RUN(label_sets);
 	RUN(label_sweep);
+	RUN(label_forget);
 	RUN(label_names);
 	RUN(attributes);
 	RUN(batch_credit);
