@@ -77,32 +77,21 @@ struct rec *batch_add(struct batch *b)
 	return r;
 }
 
-void rec_attrs_room(struct batch *b, struct rec *r, uint16_t n)
+bool rec_attrs_grow(struct batch *b, struct rec *r)
 {
-	r->attrs = arena_alloc(&b->arena, n * sizeof(*r->attrs));
-	r->attrs_cap = n;
-}
-
-struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
-		      enum attr_type type, struct str value)
-{
-	struct attr *a;
+	uint16_t cap = (uint16_t)(r->attrs_cap ? 2 * r->attrs_cap : 8);
+	struct attr *attrs;
 
 	if (r->nattrs >= ATTRS_MAX)
-		return NULL;
-	if (r->nattrs == r->attrs_cap) {
-		uint16_t cap = (uint16_t)(r->attrs_cap ? 2 * r->attrs_cap : 8);
-		struct attr *attrs;
-
-		attrs = arena_alloc(&b->arena, cap * sizeof(*attrs));
-		if (r->nattrs)
-			memcpy(attrs, r->attrs, r->nattrs * sizeof(*attrs));
-		r->attrs = attrs;
-		r->attrs_cap = cap;
-	}
-	a = &r->attrs[r->nattrs++];
-	*a = (struct attr){ value.p, (uint32_t)value.n, key, (uint8_t)kind, (uint8_t)type };
-	return a;
+		return false;
+	if (cap > ATTRS_MAX)
+		cap = ATTRS_MAX;
+	attrs = arena_alloc(&b->arena, cap * sizeof(*attrs));
+	if (r->nattrs)
+		memcpy(attrs, r->attrs, r->nattrs * sizeof(*attrs));
+	r->attrs = attrs;
+	r->attrs_cap = cap;
+	return true;
 }
 
 struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,

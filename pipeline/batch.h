@@ -62,12 +62,40 @@ void batch_reserve(struct batch *b, uint32_t n);
 /* A zeroed record at the end (severity and facility NONE). Pointers to earlier records may move. */
 struct rec *batch_add(struct batch *b);
 
+/* Makes room for one more. False at 1,000 attributes of one record. */
+bool rec_attrs_grow(struct batch *b, struct rec *r);
+
 /* Adds an attribute; the value must live as long as the batch. Later ones win on look-up.
  * Beyond 1,000 attributes of one record returns NULL and adds nothing. */
-struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key, enum attr_kind kind,
-		      enum attr_type type, struct str value);
-/* Room for n attributes of a record that has none yet: the first n then cost no second look. */
-void rec_attrs_room(struct batch *b, struct rec *r, uint16_t n);
+static inline struct attr *rec_attr(struct batch *b, struct rec *r, uint16_t key,
+				    enum attr_kind kind, enum attr_type type, struct str value)
+{
+	struct attr *a;
+
+	if (__builtin_expect(r->nattrs == r->attrs_cap, 0) && !rec_attrs_grow(b, r))
+		return NULL;
+	a = &r->attrs[r->nattrs++];
+	*a = (struct attr){ value.p, (uint32_t)value.n, key, (uint8_t)kind, (uint8_t)type };
+	return a;
+}
+
+/* The first attributes of a record, written in a row: room for n of them, then how far it was used. Nothing
+ * else may be taken from the arena in between. */
+static inline struct attr *rec_attrs_begin(struct batch *b, size_t n)
+{
+	uintptr_t at = (uintptr_t)arena_room(&b->arena, (n + 1) * sizeof(struct attr));
+
+	arena_take(&b->arena, -at & (sizeof(struct attr) - 1));
+	return (struct attr *)(void *)b->arena.p;
+}
+
+static inline void rec_attrs_end(struct batch *b, struct rec *r, const struct attr *end)
+{
+	r->attrs = (struct attr *)(void *)b->arena.p;
+	r->nattrs = r->attrs_cap = (uint16_t)(end - r->attrs);
+	arena_take(&b->arena, r->nattrs * sizeof(struct attr));
+}
+
 /* As rec_attr() for a name known only from data: name and value are copied into the arena. */
 struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
 			     struct str value);

@@ -144,6 +144,8 @@ static void clean_run(struct stage *s, struct batch *b)
 	(void)s;
 	BATCH_FOR(b, r)
 	{
+		if (r->flags & REC_UTF8)
+			continue;
 		if (!utf8_is_valid(r->line)) {
 			r->line = repaired(b, r->line);
 			r->flags |= REC_BAD_UTF8;
@@ -514,6 +516,13 @@ static void flush(struct chain *c, struct source *source)
 	stages_flush(c->stages, source);
 }
 
+/* What stages in front of the cleaning make of a line nobody has looked at. */
+static void forget_utf8(struct batch *b)
+{
+	for (uint32_t i = 0; i < b->nrecs; i++)
+		b->recs[i].flags &= (uint16_t)~REC_UTF8;
+}
+
 void chain_run(struct chain *c, struct batch *b)
 {
 	struct source *source = b->source;
@@ -526,6 +535,8 @@ void chain_run(struct chain *c, struct batch *b)
 	if (!b->labels)
 		overflow(c, b);
 	CHECK(source->entry <= c->conf.nfront);
+	if (c->entries[source->entry]->ops != &stage_clean)
+		forget_utf8(b);
 	stages_run(c->entries[source->entry], b);
 	carried_bytes = b->ack ? b->ack->carried_bytes : 0;
 	finish(c, b, false);

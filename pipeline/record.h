@@ -39,6 +39,8 @@ enum {
 	REC_TIME_GUESSED = 1 << 7,  /* its own time could not be read: receive time */
 	REC_REDACT_FAILED = 1 << 8, /* masked whole because redaction could not finish */
 	REC_LABELS_FULL = 1 << 9,   /* labels became metadata: too many streams */
+	REC_UTF8 = 1 << 10,         /* by its input, that has looked: line and attributes are valid
+				     * UTF-8. Means nothing behind the first stage */
 };
 #define REC_PASSED_OVER (REC_DROP | REC_SKIP | REC_HELD)
 /* Those that users see, as the metadata pair tailrace_flags="cut,bad_utf8". */

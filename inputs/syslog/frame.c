@@ -181,11 +181,32 @@ static enum frame_result delimited(struct framer *f, struct str *avail, struct f
 	return FRAME_MESSAGE;
 }
 
+/* "NNN " of two to four digits and all of the message behind it, in a stream that counts. */
+static inline bool usual(const struct framer *f, struct str *avail, struct frame *ret)
+{
+	const char *p = avail->p;
+	size_t count, n = 1;
+
+	if (f->mode != FRAME_OCTET || f->has_count || f->is_text || f->discard || avail->n < 6 ||
+	    (unsigned char)(p[0] - '1') >= 9)
+		return false;
+	count = (size_t)(p[0] - '0');
+	for (; n < 4 && is_digit(p[n]); n++)
+		count = count * 10 + (size_t)(p[n] - '0');
+	if (p[n] != ' ' || count > f->max_message || count > avail->n - n - 1)
+		return false;
+	*ret = (struct frame){ .bytes = str_make(p + n + 1, count), .full_bytes = count };
+	skip(avail, n + 1 + count);
+	return true;
+}
+
 enum frame_result frame_next(struct framer *f, struct str *avail, struct frame *ret)
 {
 	uint64_t count = 0;
 	size_t used = 0;
 
+	if (usual(f, avail, ret)) /* what start_over() would set is so */
+		return FRAME_MESSAGE;
 	if (f->discard)
 		discard(f, avail);
 	if (!f->has_count && !f->is_text) {

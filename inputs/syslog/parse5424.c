@@ -28,7 +28,43 @@ static const char *field(const char *p, const char *end, struct str *ret)
 	return skip_spaces(p, end);
 }
 
-static const char *sd_name(const char *p, const char *end)
+/* HOSTNAME, APP-NAME, PROCID and MSGID where they and the spaces behind them fit into 64 bytes, as they
+ * nearly always do; NULL where they do not, or something is unusual. */
+static inline const char *short_fields(const char *p, const char *end, struct syslog_msg *m)
+{
+	struct str *const fields[4] = { &m->hostname, &m->appname, &m->procid, &m->msgid };
+	uint64_t marks, spaces;
+	unsigned from = 0;
+
+	if (end - p < 66)
+		return NULL;
+	marks = span64_no_field(p, &spaces);
+	for (unsigned i = 0; i < 4; i++) {
+		unsigned at = marks ? (unsigned)__builtin_ctzll(marks) : 0;
+
+		if (at <= from || !(spaces >> at & 1))
+			return NULL;
+		*fields[i] =
+			at - from == 1 && p[from] == '-' ? STR_NONE : str_make(p + from, at - from);
+		from = at + 1;
+		marks &= marks - 1;
+	}
+	return p[from] == ' ' ? NULL : p + from;
+}
+
+static const char *fields(const char *p, const char *end, struct syslog_msg *m)
+{
+	const char *after = short_fields(p, end, m);
+
+	if (after)
+		return after;
+	if (!(p = field(p, end, &m->hostname)) || !(p = field(p, end, &m->appname)) ||
+	    !(p = field(p, end, &m->procid)))
+		return NULL;
+	return field(p, end, &m->msgid);
+}
+
+static inline const char *sd_name(const char *p, const char *end)
 {
 	const char *from = p;
 
@@ -37,7 +73,7 @@ static const char *sd_name(const char *p, const char *end)
 }
 
 /* Behind the closing quote of a value whose first byte is at p. */
-static const char *sd_value(const char *p, const char *end)
+static inline const char *sd_value(const char *p, const char *end)
 {
 	while ((p = span_value(p, end)) < end) {
 		if (*p == '"')
@@ -117,8 +153,7 @@ bool syslog_header_5424(struct syslog_parser *parser, struct str s, struct syslo
 	const char *p = s.p, *end = s.p + s.n;
 
 	p = timestamp(parser, skip_spaces(p, end), end, m);
-	if (!p || !(p = field(p, end, &m->hostname)) || !(p = field(p, end, &m->appname)) ||
-	    !(p = field(p, end, &m->procid)) || !(p = field(p, end, &m->msgid)))
+	if (!p || !(p = fields(p, end, m)))
 		return false;
 	structured_data(p, end, m);
 	m->format = SYSLOG_5424;

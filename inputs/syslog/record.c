@@ -2,9 +2,10 @@
 /* From a message to a record: its line, its time, its fields as structured metadata. */
 #include "inputs/syslog/syslog.h"
 #include "lib/clock.h"
+#include "lib/utf8.h"
 
-/* Of a message with all fields of RFC 5424 and a sender. */
-#define ATTRS_USUAL 12
+/* What from(), header() and set_time() may put, and one that does not count. */
+#define ATTRS_MAX (5 + SYSLOG_PRI_ATTRS + 8 + 1 + 1)
 /* A clock that says it is not set may be believed within a day: it is only a little wrong then. */
 #define UNSYNCED_MAX_NS (24 * 3600 * NS_PER_S)
 
@@ -43,11 +44,11 @@ static void meta(struct batch *b, struct rec *r, uint16_t key, struct str value)
 		rec_attr(b, r, key, ATTR_META, ATTR_STRING, value);
 }
 
-/* For the stages only. */
-static void extracted(struct batch *b, struct rec *r, uint16_t key, struct str value)
+/* As rec_attr() between rec_attrs_begin() and rec_attrs_end(). */
+static inline struct attr *put(struct attr *a, uint16_t key, enum attr_kind kind, struct str value)
 {
-	if (value.n)
-		rec_attr(b, r, key, ATTR_EXTRACTED, ATTR_STRING, value);
+	*a = (struct attr){ value.p, (uint32_t)value.n, key, (uint8_t)kind, ATTR_STRING };
+	return a + (value.n > 0);
 }
 
 /* sd_<id>_<name> = value, for each parameter. False when there are more than we take apart. */
@@ -80,14 +81,6 @@ static bool expand_sd(struct batch *b, struct rec *r, struct str sd)
 	return !it.is_cut;
 }
 
-static void structured_data(const struct syslog *s, struct batch *b, struct rec *r, struct str sd)
-{
-	if (!sd.n || s->conf->structured_data == SYSLOG_SD_DROP)
-		return;
-	if (s->conf->structured_data == SYSLOG_SD_KEEP || !expand_sd(b, r, sd))
-		meta(b, r, s->keys.structured_data, sd);
-}
-
 /* "0" to "23". */
 static struct str number_name(unsigned n)
 {
@@ -96,30 +89,40 @@ static struct str number_name(unsigned n)
 	return n < 10 ? str_make(digits + 2 * n + 1, 1) : str_make(digits + 2 * n, 2);
 }
 
-static void header(const struct syslog *s, struct batch *b, struct rec *r,
-		   const struct syslog_msg *m)
+void syslog_pri_attrs(const struct syslog_keys *k, unsigned pri, struct attr ret[SYSLOG_PRI_ATTRS])
+{
+	unsigned facility = pri >> 3, severity = pri & 7;
+
+	ret = put(ret, k->facility, ATTR_META, syslog_facility_name(facility));
+	ret = put(ret, k->severity, ATTR_META, syslog_severity_name(severity));
+	ret = put(ret, k->detected_level, ATTR_META, syslog_level_name(severity));
+	ret = put(ret, k->facility_code, ATTR_EXTRACTED, number_name(facility));
+	put(ret, k->severity_code, ATTR_EXTRACTED, number_name(severity));
+}
+
+static struct attr *header(const struct syslog *s, struct attr *a, struct rec *r,
+			   const struct syslog_msg *m)
 {
 	const struct syslog_keys *k = &s->keys;
 
-	meta(b, r, k->hostname, m->hostname);
-	meta(b, r, k->appname, m->appname);
-	meta(b, r, k->procid, m->procid);
-	meta(b, r, k->msgid, m->msgid);
 	if (m->has_pri) {
 		r->facility = m->facility;
 		r->severity = m->severity;
-		meta(b, r, k->facility, syslog_facility_name(m->facility));
-		meta(b, r, k->severity, syslog_severity_name(m->severity));
-		meta(b, r, k->detected_level, syslog_level_name(m->severity));
-		extracted(b, r, k->facility_code, number_name(m->facility));
-		extracted(b, r, k->severity_code, number_name(m->severity));
+		memcpy(a, s->of_pri[m->facility << 3 | m->severity], sizeof(s->of_pri[0]));
+		a += SYSLOG_PRI_ATTRS;
 	}
-	meta(b, r, k->sequence, m->seq);
+	a = put(a, k->hostname, ATTR_META, m->hostname);
+	a = put(a, k->appname, ATTR_META, m->appname);
+	a = put(a, k->procid, ATTR_META, m->procid);
+	a = put(a, k->msgid, ATTR_META, m->msgid);
+	if (s->conf->structured_data == SYSLOG_SD_KEEP)
+		a = put(a, k->structured_data, ATTR_META, m->sd);
+	a = put(a, k->sequence, ATTR_META, m->seq);
 	if (m->flags & SYSLOG_NO_SYNC)
-		meta(b, r, k->is_synced, STR("0"));
+		a = put(a, k->is_synced, ATTR_META, STR("0"));
 	if ((m->flags & SYSLOG_ODD_HEADER) && s->conf->line != SYSLOG_LINE_RAW)
-		meta(b, r, k->header, syslog_header_text(m));
-	structured_data(s, b, r, m->sd);
+		a = put(a, k->header, ATTR_META, syslog_header_text(m));
+	return a;
 }
 
 /* A clock that says it is not set, and is far off. */
@@ -130,7 +133,8 @@ static bool is_unset(const struct syslog_scribe *w, const struct syslog_msg *m)
 }
 
 /* The sender's time when that is wanted and there is one, else the time of receipt. */
-static void set_time(struct syslog_scribe *w, struct batch *b, struct rec *r, struct syslog_msg *m)
+static struct attr *set_time(struct syslog_scribe *w, struct attr *a, struct rec *r,
+			     struct syslog_msg *m)
 {
 	const struct syslog *s = w->syslog;
 
@@ -138,14 +142,14 @@ static void set_time(struct syslog_scribe *w, struct batch *b, struct rec *r, st
 	if (s->conf->use_incoming_timestamp && is_unset(w, m))
 		m->flags |= SYSLOG_BAD_TIME;
 	if (m->flags & SYSLOG_BAD_TIME) {
-		meta(b, r, s->keys.timestamp, m->time_text); /* not lost, for whoever can read it */
 		if (s->conf->use_incoming_timestamp)
 			r->flags |= REC_TIME_GUESSED;
-		return;
+		/* Not lost, for whoever can read it. */
+		return put(a, s->keys.timestamp, ATTR_META, m->time_text);
 	}
-	extracted(b, r, s->keys.timestamp, m->time_text);
 	if (s->conf->use_incoming_timestamp && m->time_ns != STAMP_NONE_NS)
 		r->time_ns = m->time_ns;
+	return put(a, s->keys.timestamp, ATTR_EXTRACTED, m->time_text);
 }
 
 /* Why, in the words of the metrics: "no_pri", "bad_header,bad_time". */
@@ -189,14 +193,16 @@ static void set_flags(struct syslog_scribe *w, struct batch *b, struct rec *r,
 }
 
 /* What is known about the sender apart from what it says. */
-static void from(struct batch *b, struct rec *r, const struct syslog_keys *k,
-		 const struct syslog_peer *peer)
+static struct attr *from(struct attr *a, const struct syslog_keys *k,
+			 const struct syslog_peer *peer)
 {
-	meta(b, r, k->peer, peer->address);
-	meta(b, r, k->peer_name, peer->name);
-	meta(b, r, k->peer_pid, peer->pid);
-	meta(b, r, k->peer_uid, peer->uid);
-	meta(b, r, k->peer_gid, peer->gid);
+	a = put(a, k->peer, ATTR_META, peer->address);
+	if (!(peer->name.n | peer->pid.n))
+		return a;
+	a = put(a, k->peer_name, ATTR_META, peer->name);
+	a = put(a, k->peer_pid, ATTR_META, peer->pid);
+	a = put(a, k->peer_uid, ATTR_META, peer->uid);
+	return put(a, k->peer_gid, ATTR_META, peer->gid);
 }
 
 void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct frame *f,
@@ -204,6 +210,7 @@ void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct fr
 {
 	const struct syslog *s = w->syslog;
 	struct syslog_msg m;
+	struct attr *a;
 	struct rec *r;
 
 	syslog_parse(&w->parser, f->bytes, w->now_ns, &m);
@@ -212,12 +219,18 @@ void syslog_scribe_add(struct syslog_scribe *w, struct batch *b, const struct fr
 		return;
 	}
 	r = batch_add(b);
-	rec_attrs_room(b, r, ATTRS_USUAL);
 	r->line = s->conf->line == SYSLOG_LINE_RAW ? m.raw : m.msg;
-	header(s, b, r, &m);
-	from(b, r, &s->keys, peer);
-	set_time(w, b, r, &m);
+	a = rec_attrs_begin(b, ATTRS_MAX);
+	a = from(a, &s->keys, peer);
+	a = header(s, a, r, &m);
+	a = set_time(w, a, r, &m);
+	rec_attrs_end(b, r, a);
+	if (m.sd.n && s->conf->structured_data == SYSLOG_SD_EXPAND && !expand_sd(b, r, m.sd))
+		meta(b, r, s->keys.structured_data, m.sd);
 	set_flags(w, b, r, f, &m);
+	/* The parser cuts at ASCII bytes only, so what is valid as a whole is valid in parts. */
+	if (utf8_is_valid(m.raw) && (!peer->name.n || utf8_is_valid(peer->name)))
+		r->flags |= REC_UTF8;
 }
 
 static void move(struct syslog_scribe *w, uint64_t *count, const char *reason)

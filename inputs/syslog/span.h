@@ -62,6 +62,21 @@ static inline __m128i span16_value(__m128i v)
 	return _mm_or_si128(span16_eq(v, '"'), span16_eq(v, '\\'));
 }
 
+/* Bits mark the bytes of the 64 at p that no field contains, and in *ret_spaces the spaces of them. */
+static inline uint64_t span64_no_field(const char *p, uint64_t *ret_spaces)
+{
+	uint64_t marks = 0, spaces = 0;
+
+	for (unsigned i = 0; i < 64; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+
+		marks |= (uint64_t)(unsigned)_mm_movemask_epi8(span16_field(v)) << i;
+		spaces |= (uint64_t)(unsigned)_mm_movemask_epi8(span16_eq(v, ' ')) << i;
+	}
+	*ret_spaces = spaces;
+	return marks;
+}
+
 #define SPAN16(p, end, marks16)                                                                    \
 	for (; (end) - (p) >= 16; (p) += 16) {                                                     \
 		int span_bits = _mm_movemask_epi8(                                                 \
@@ -71,6 +86,14 @@ static inline __m128i span16_value(__m128i v)
 			return (p) + __builtin_ctz((unsigned)span_bits);                           \
 	}
 #else
+/* No space is marked: to be found out byte by byte. */
+static inline uint64_t span64_no_field(const char *p, uint64_t *ret_spaces)
+{
+	(void)p;
+	*ret_spaces = 0;
+	return 0;
+}
+
 #define SPAN16(p, end, marks16)
 #endif
 

@@ -32,24 +32,45 @@ bool stamp_day(unsigned year, unsigned month, unsigned day, int64_t *ret_day)
 }
 
 /* "hh:mm:ss" as seconds. NONE when the shape differs, BAD when the numbers cannot be. */
-enum stamp_result scan_clock(struct scan *s, int64_t *ret_s)
+static inline enum stamp_result clock_of(const char *p, int64_t *ret_s)
 {
-	uint64_t word;
+	/* Digits become their value and colons 0; adding 0x76 carries what is above 9 to bit 7. */
+	uint64_t word = span_load(p) ^ 0x30303a30303a3030u;
 	unsigned hour, minute, second;
 
-	if (s->n - s->at < 8)
-		return STAMP_NONE;
-	/* Digits become their value and colons 0; adding 0x76 carries what is above 9 to bit 7. */
-	word = span_load(s->p + s->at) ^ 0x30303a30303a3030u;
 	if ((word & 0x0000ff0000ff0000u) || ((word + 0x7676767676767676u) & SPAN_HIGHS) ||
 	    (word & SPAN_HIGHS))
 		return STAMP_NONE;
-	s->at += 8;
 	hour = (unsigned)(word & 15) * 10 + (unsigned)(word >> 8 & 15);
 	minute = (unsigned)(word >> 24 & 15) * 10 + (unsigned)(word >> 32 & 15);
 	second = (unsigned)(word >> 48 & 15) * 10 + (unsigned)(word >> 56 & 15);
 	*ret_s = (int64_t)(hour * 3600 + minute * 60 + second);
 	return hour > 23 || minute > 59 || second > 60 ? STAMP_BAD : STAMP_OK;
+}
+
+enum stamp_result scan_clock(struct scan *s, int64_t *ret_s)
+{
+	enum stamp_result got = s->n - s->at < 8 ? STAMP_NONE : clock_of(s->p + s->at, ret_s);
+
+	if (got != STAMP_NONE)
+		s->at += 8;
+	return got;
+}
+
+/* Up to 7 digits of the 8 bytes at p, all at once: how many, and their value. 0 when there are more. */
+static inline size_t few_digits(const char *p, uint32_t *ret)
+{
+	uint64_t word = span_load(p) ^ SPAN_ONES * '0';
+	uint64_t others = ((word + SPAN_ONES * 0x76) | word) & SPAN_HIGHS;
+	size_t n = others ? (size_t)__builtin_ctzll(others) >> 3 : 0;
+
+	if (!n)
+		return 0;
+	word <<= 8 * (8 - n); /* zeros in front */
+	word = (word * 10 + (word >> 8)) & 0x00ff00ff00ff00ffu;
+	word = (word * 100 + (word >> 16)) & 0x0000ffff0000ffffu;
+	*ret = (uint32_t)((word & 0xffff) * 10000 + (word >> 32));
+	return n;
 }
 
 bool scan_fraction(struct scan *s, int64_t *ret_ns)
@@ -61,6 +82,11 @@ bool scan_fraction(struct scan *s, int64_t *ret_ns)
 	*ret_ns = 0;
 	if ((peek(s, 0) != '.' && peek(s, 0) != ',') || !is_digit(peek(s, 1)))
 		return false;
+	if (end - p >= 8 && (n = few_digits(p, &value)) > 0) {
+		s->at += n + 1;
+		*ret_ns = (int64_t)value * pow10_table[n];
+		return true;
+	}
 	for (; p < end && is_digit(*p); n++, p++)
 		value = n < 9 ? value * 10 + (uint32_t)(*p - '0') : value;
 	s->at += n + 1;
@@ -145,6 +171,31 @@ static enum stamp_result iso_date(struct stamp_cache *c, struct str s, int64_t *
 	return STAMP_OK;
 }
 
+/* As most senders write it, on the day of the last one: "...Thh:mm:ss.ffffffZ". False: not that. */
+static inline bool iso_usual(const struct stamp_cache *c, struct str s, struct stamp *ret)
+{
+	uint32_t fraction;
+	int64_t second;
+	uint64_t date;
+	size_t n;
+
+	if (s.n < 30 || span_load(s.p) != c->iso_ymd || s.p[19] != '.')
+		return false;
+	date = span_load(s.p + 8);
+	n = few_digits(s.p + 20, &fraction);
+	if ((date & 0xffffff) != (c->iso_d | (uint64_t)'T' << 16) || !n || s.p[20 + n] != 'Z' ||
+	    clock_of(s.p + 11, &second) != STAMP_OK)
+		return false;
+	*ret = (struct stamp){
+		.used = 21 + n,
+		.has_year = true,
+		.has_zone = true,
+		.ns = (c->iso_day * DAY_S + second) * SECOND_NS +
+		      (int64_t)fraction * pow10_table[n],
+	};
+	return true;
+}
+
 enum stamp_result stamp_iso(struct stamp_cache *c, struct str s, int32_t utc_offset_s,
 			    struct stamp *ret)
 {
@@ -152,6 +203,8 @@ enum stamp_result stamp_iso(struct stamp_cache *c, struct str s, int32_t utc_off
 	enum stamp_result date, time, offset;
 	int64_t day = 0, second = 0, nanos;
 
+	if (iso_usual(c, s, ret))
+		return STAMP_OK;
 	if (s.n < 19 || s.p[4] != '-' || s.p[7] != '-' ||
 	    (s.p[10] != 'T' && s.p[10] != ' ' && s.p[10] != 't'))
 		return STAMP_NONE;

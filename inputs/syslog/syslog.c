@@ -302,6 +302,8 @@ static int syslog_open(struct input *in, struct err *err)
 		log_warn("max_message is more than a batch may hold; raise memory or it is cut",
 			 KV_S("input", in->name), KV_I("max_message_bytes", s->max_message));
 	intern_keys(&s->keys);
+	for (unsigned pri = 0; pri < ARRAY_LEN(s->of_pri); pri++)
+		syslog_pri_attrs(&s->keys, pri, s->of_pri[pri]);
 	s->allow = networks(&s->conf->allow);
 	s->proxies = networks(&s->conf->proxy_protocol);
 	rc = load_zones(s, err);

@@ -61,6 +61,9 @@ struct syslog_keys {
 	uint16_t detected_level, facility_code, severity_code, is_synced, header, parse_error;
 };
 
+#define SYSLOG_PRI_ATTRS 5
+void syslog_pri_attrs(const struct syslog_keys *k, unsigned pri, struct attr ret[SYSLOG_PRI_ATTRS]);
+
 /* Senders of a network have their clocks set to a zone. */
 struct syslog_zone {
 	struct cidr network;
@@ -72,6 +75,7 @@ struct syslog {
 	struct input *input;
 	const struct syslog_conf *conf;
 	struct syslog_keys keys;
+	struct attr of_pri[192][SYSLOG_PRI_ATTRS]; /* what every message with that PRI has */
 	struct tz *tz;
 	struct syslog_zone *zones;
 	size_t nzones;

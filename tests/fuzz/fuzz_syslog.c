@@ -6,6 +6,7 @@
 #include "inputs/syslog/message.h"
 #include "lib/buf.h"
 #include "lib/check.h"
+#include "lib/utf8.h"
 #include "tests/fuzz/syslog_mutate.h"
 #include "tests/unit/syslog_told.h"
 
@@ -42,8 +43,11 @@ static void check_slices(const struct syslog_msg *m, struct str input)
 	const struct str parts[] = { m->raw, m->hostname, m->appname,   m->procid, m->msgid,
 				     m->sd,  m->seq,      m->time_text, m->msg };
 
-	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
 		inside(parts[i], input);
+		CHECK(!utf8_is_valid(m->raw) ||
+		      utf8_is_valid(parts[i])); /* REC_UTF8 relies on it */
+	}
 	CHECK(!syslog_told(m));
 	CHECK(m->facility < 24 && m->severity < 8 && m->format <= SYSLOG_5424);
 	if (m->msg.n)

@@ -47,21 +47,38 @@ struct rig {
 	bool holds;
 };
 
+/* As the README lists them; what is not there comes last, as it stands in the record. */
+static inline size_t place(struct str name)
+{
+	static const char *const names[] = {
+		"hostname",       "appname",  "procid",    "msgid",  "facility",        "severity",
+		"detected_level", "sequence", "is_synced", "header", "structured_data",
+	};
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(names) && !str_is(name, names[i]) &&
+	       !(i + 1 == ARRAY_LEN(names) && str_starts(name, STR("sd_"))))
+		i++;
+	return i + str_starts(name, STR("timestamp")) + 2 * str_is(name, "parse_error") +
+	       3 * str_is(name, "full_length");
+}
+
 /* line {name=value ...} flags */
 static inline void show(struct buf *out, const struct batch *b, const struct rec *r)
 {
 	buf_str(out, r->line);
 	buf_c(out, " {");
-	for (uint16_t i = 0; i < r->nattrs; i++) {
-		struct str name = attr_name(&r->attrs[i]), value = attr_value(&r->attrs[i]);
+	for (size_t at = 0; at < 16; at++)
+		for (uint16_t i = 0; i < r->nattrs; i++) {
+			struct str name = attr_name(&r->attrs[i]);
+			struct str value = attr_value(&r->attrs[i]);
 
-		if (r->attrs[i].kind == ATTR_EXTRACTED)
-			continue;
-		if (!str_is(name, "peer"))
+			if (r->attrs[i].kind == ATTR_EXTRACTED || place(name) != at ||
+			    (str_is(name, "peer") &&
+			     (str_is(value, "127.0.0.1") || str_is(value, "unix"))))
+				continue;
 			buf_printf(out, "%.*s=%.*s,", STR_ARG(name), STR_ARG(value));
-		else if (!str_is(value, "127.0.0.1") && !str_is(value, "unix"))
-			buf_printf(out, "peer=%.*s,", STR_ARG(value));
-	}
+		}
 	buf_c(out, "}");
 	if (r->flags & REC_CUT)
 		buf_c(out, " cut");
