@@ -220,12 +220,48 @@ static struct verdict judge_500(struct str text)
 	return (struct verdict){ VERDICT_RETRY, "server_error" };
 }
 
-static struct verdict judge_status(int status, struct str text)
+/* Three limits: the tenant's rate, refused whole; the rate of one stream and the number of streams, where
+ * all other streams of the request were stored. */
+static struct verdict judge_429(struct str text)
 {
+	static const struct {
+		const char *part, *result;
+		enum refusal_scope scope;
+	} kinds[] = {
+		{ "er stream rate limit exceeded", "stream_rate_limited", REFUSAL_ENTRIES },
+		{ "aximum active stream limit exceeded", "stream_limited", REFUSAL_STREAMS },
+	};
+	char room[ANSWER_BODY_MAX];
+	struct str plain = unquoted(text, room);
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (contains(plain, kinds[i].part))
+			return (struct verdict){ VERDICT_STREAM_LIMIT, kinds[i].result,
+						 .refusal = { .stream = first_stream(text),
+							      .scope = kinds[i].scope,
+							      .text = text } };
+	return (struct verdict){ VERDICT_RATE, "rate_limited" };
+}
+
+/* A page for people (a gateway's login, a wrong address): whoever says 200 so has stored nothing. */
+static bool is_page(struct str content_type)
+{
+	return str_ieq(str_sub(content_type, 0, 9), STR("text/html"));
+}
+
+static struct verdict judge_status(const struct answer *a, struct str text)
+{
+	int status = a->status;
+
+	if (status && str_starts(text, STR("ingestion blocked for user ")))
+		return (struct verdict){ VERDICT_BLOCKED, "blocked" };
 	switch (status) {
 	case 0:
 		return (struct verdict){ VERDICT_RETRY, "transport" };
 	case 200:
+		if (is_page(a->content_type))
+			return (struct verdict){ VERDICT_HOLD, "denied" };
+		return (struct verdict){ VERDICT_DONE, "ok" };
 	case 204:
 		return (struct verdict){ VERDICT_DONE, "ok" };
 	case 260:
@@ -240,7 +276,7 @@ static struct verdict judge_status(int status, struct str text)
 		return (struct verdict){ VERDICT_TOO_LARGE, "too_large",
 					 .refusal = { .reason = "loki_too_large", .text = text } };
 	case 429:
-		return (struct verdict){ VERDICT_RETRY, "rate_limited" };
+		return judge_429(text);
 	default:
 		if (status >= 500)
 			return judge_500(text);
@@ -250,9 +286,9 @@ static struct verdict judge_status(int status, struct str text)
 
 struct verdict answer_judge(const struct answer *a, int64_t now_ns)
 {
-	struct verdict v = judge_status(a->status, str_trim(str_sub(a->body, 0, ANSWER_BODY_MAX)));
+	struct verdict v = judge_status(a, str_trim(str_sub(a->body, 0, ANSWER_BODY_MAX)));
 
-	if (v.kind == VERDICT_RETRY)
+	if (v.kind == VERDICT_RETRY || v.kind == VERDICT_RATE || v.kind == VERDICT_STREAM_LIMIT)
 		v.retry_after_ns = answer_retry_after(a->retry_after, now_ns);
 	return v;
 }

@@ -14,16 +14,20 @@
 struct answer {
 	int status;             /* 0: none came */
 	struct str retry_after; /* the header's value */
-	struct str body;        /* at most ANSWER_BODY_MAX, the rest was not read */
-	struct str error;       /* of the transport, when status is 0 */
+	struct str content_type;
+	struct str body;  /* at most ANSWER_BODY_MAX, the rest was not read */
+	struct str error; /* of the transport, when status is 0 */
 };
 
 enum verdict_kind {
-	VERDICT_DONE,      /* 204 and 200: stored */
-	VERDICT_RETRY,     /* 429, 408, 5xx, no answer: the same bytes again, for ever */
+	VERDICT_DONE,         /* 204 and 200: stored */
+	VERDICT_RETRY,        /* 408, 5xx, no answer: the same bytes again, for ever */
+	VERDICT_RATE,         /* 429 about the tenant: the same, and nothing was stored */
+	VERDICT_STREAM_LIMIT, /* 429 about a stream: the others were stored */
 	VERDICT_HOLD,      /* 401, 403, 404, 3xx and whatever no Loki says: somebody must repair the
 			    * set-up; until then again and again, slowly, with credentials re-read */
-	VERDICT_BLOCKED,   /* 260: looks like a success, but the entries were thrown away */
+	VERDICT_BLOCKED,   /* 260 (or whatever block_ingestion_status_code says): the entries were
+			    * thrown away, also where it looks like a success */
 	VERDICT_REFUSED,   /* 400, 422: the good entries were stored, or none was */
 	VERDICT_TOO_LARGE, /* 413: nothing was stored, a half may be */
 };
@@ -44,8 +48,8 @@ struct refusal {
 struct verdict {
 	enum verdict_kind kind;
 	const char *result;     /* for counters: ok, rate_limited ...; static */
-	int64_t retry_after_ns; /* VERDICT_RETRY: not before, from now; 0 = not said */
-	struct refusal refusal; /* VERDICT_REFUSED and VERDICT_TOO_LARGE */
+	int64_t retry_after_ns; /* not before, from now; 0 = not said */
+	struct refusal refusal; /* VERDICT_REFUSED, _TOO_LARGE and _STREAM_LIMIT */
 };
 
 /* now_ns: wall clock, for a Retry-After that is a date. Borrows the answer's body. */

@@ -16,7 +16,7 @@
 #include "outputs/loki/loki.h"
 
 #define ANSWER_HEADERS_MAX ((size_t)64 * 1024) /* all lines, those of 100s included */
-#define RETRY_AFTER_MAX 64
+#define HEADER_VALUE_MAX 64
 #define UPLOAD_BYTES (128L * 1024)
 #define CONNECT_MS 5000L
 #define CONNECTION_LIFE_S 600L /* a new address of the same name is found, some time */
@@ -50,8 +50,8 @@ struct slot {
 	struct curl_slist tenant; /* stands in front of the shared ones */
 	char tenant_line[200];
 	char error[CURL_ERROR_SIZE];
-	char body[ANSWER_BODY_MAX], retry_after[RETRY_AFTER_MAX];
-	size_t body_n, retry_after_n, header_bytes;
+	char body[ANSWER_BODY_MAX], retry_after[HEADER_VALUE_MAX], content_type[HEADER_VALUE_MAX];
+	size_t body_n, retry_after_n, content_type_n, header_bytes;
 	bool is_body_full;
 };
 
@@ -119,9 +119,18 @@ static size_t on_body(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
+/* The value of the header when the line is one of that name. A long one is cut. */
+static void keep_header(struct str line, struct str name, char *value, size_t *n)
+{
+	if (!str_ieq(str_sub(line, 0, name.n), name))
+		return;
+	line = str_sub(str_trim(str_skip(line, name.n)), 0, HEADER_VALUE_MAX);
+	memcpy(value, line.p, line.n);
+	*n = line.n;
+}
+
 static size_t on_header(char *p, size_t size, size_t n, void *arg)
 {
-	static const char name[] = "retry-after:";
 	struct slot *slot = arg;
 	struct str line;
 
@@ -130,13 +139,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	if (slot->header_bytes > ANSWER_HEADERS_MAX)
 		return 0;
 	line = str_make(p, n);
-	if (str_ieq(str_sub(line, 0, sizeof(name) - 1), str_c(name))) {
-		line = str_trim(str_skip(line, sizeof(name) - 1));
-		if (line.n <= sizeof(slot->retry_after)) {
-			memcpy(slot->retry_after, line.p, line.n);
-			slot->retry_after_n = line.n;
-		}
-	}
+	keep_header(line, STR("retry-after:"), slot->retry_after, &slot->retry_after_n);
+	keep_header(line, STR("content-type:"), slot->content_type, &slot->content_type_n);
 	return n;
 }
 
@@ -145,7 +149,8 @@ static void finish(struct slot *slot, CURLcode result)
 	struct curl_client *c = slot->client;
 	struct client_call *call = slot->call;
 	struct answer a = { .body = str_make(slot->body, slot->body_n),
-			    .retry_after = str_make(slot->retry_after, slot->retry_after_n) };
+			    .retry_after = str_make(slot->retry_after, slot->retry_after_n),
+			    .content_type = str_make(slot->content_type, slot->content_type_n) };
 	long status = 0;
 
 	if (result == CURLE_OK || slot->is_body_full)
@@ -340,7 +345,7 @@ static void client_send(struct client *client, struct client_call *call)
 
 	slot->call = call;
 	call->slot = slot;
-	slot->body_n = slot->retry_after_n = slot->header_bytes = 0;
+	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->header_bytes = 0;
 	slot->is_body_full = false;
 	slot->error[0] = 0;
 	set_headers(slot, call->tenant);

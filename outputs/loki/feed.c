@@ -7,11 +7,13 @@
 #define STREAM_BYTES 12 /* tags and lengths of a Stream */
 #define PIECE_COST_MIN (STREAM_BYTES + 4)
 
-struct feed *feed_new(struct tenant *tenant)
+struct feed *feed_new(struct tenant *tenant, struct str stream)
 {
 	struct feed *f = mem_zalloc(sizeof(*f));
 
 	f->tenant = tenant;
+	if (stream.n)
+		f->stream = str_make(mem_dup(stream.p, stream.n), stream.n);
 	tenant->nfeeds++;
 	return f;
 }
@@ -22,6 +24,7 @@ void feed_free(struct feed *f)
 		return;
 	CHECK(feed_is_empty(f));
 	f->tenant->nfeeds--;
+	mem_free((char *)(uintptr_t)f->stream.p);
 	mem_free(f->queue);
 	mem_free(f);
 }
@@ -50,16 +53,19 @@ static size_t cost(const struct piece *p)
 	return p->len + piece_run(p)->labels.n + STREAM_BYTES;
 }
 
+static void push(struct feed *f, struct piece p)
+{
+	if (f->n == f->cap)
+		grow(f);
+	*at(f, f->n++) = p;
+	f->cost_bytes += cost(&p);
+}
+
 void feed_add(struct feed *f, struct block *b, uint32_t run)
 {
 	struct run *r = &b->runs[run];
-	struct piece *p;
 
-	if (f->n == f->cap)
-		grow(f);
-	p = at(f, f->n++);
-	*p = (struct piece){ b, run, r->off, r->len, r->nrecs };
-	f->cost_bytes += cost(p);
+	push(f, (struct piece){ b, run, r->off, r->len, r->nrecs });
 	if (b->is_urgent)
 		f->hurried = f->n;
 }
@@ -129,6 +135,38 @@ struct job *feed_take(struct feed *f, size_t request_bytes)
 		job = job_new(taken, n);
 	mem_free(taken);
 	return job;
+}
+
+void feed_divert(struct feed *from, struct feed *to, const struct piece *like)
+{
+	struct job **last = &to->jobs, **at_job = &from->jobs;
+	struct piece same = *like; /* may be of a job that is freed */
+	size_t n = from->n, hurried = from->hurried;
+
+	while (*last)
+		last = &(*last)->next;
+	while (*at_job) {
+		bool has_others = (*at_job)->nstreams > 1;
+		struct job *taken = job_take_stream(at_job, &same);
+
+		if (taken) {
+			*last = taken;
+			last = &taken->next;
+		}
+		if (!taken || has_others)
+			at_job = &(*at_job)->next;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct piece p = *at(from, 0);
+		bool is_hurried = i < hurried;
+
+		pop(from);
+		push(piece_same_stream(&same, &p) ? to : from, p);
+		if (is_hurried && piece_same_stream(&same, &p))
+			to->hurried = to->n;
+	}
+	/* Those that stayed kept their order; which of them are hurried was lost by moving them round. */
+	from->hurried = hurried ? from->n : 0;
 }
 
 void feed_leave(struct feed *f)

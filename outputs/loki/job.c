@@ -57,15 +57,49 @@ static struct job *chain(struct job *job, struct job *parts[2])
 	return parts[0];
 }
 
+const struct piece *job_named(const struct job *job, struct str named)
+{
+	for (size_t i = 0; named.n && i < job->npieces; i++)
+		if (answer_names(named, piece_run(&job->pieces[i])->labels))
+			return &job->pieces[i];
+	return NULL;
+}
+
+bool job_has_stream(const struct job *job, const struct piece *p)
+{
+	for (size_t i = 0; i < job->npieces; i++)
+		if (piece_same_stream(p, &job->pieces[i]))
+			return true;
+	return false;
+}
+
+struct job *job_take_stream(struct job **job, const struct piece *p)
+{
+	struct job *old = *job, *parts[2], *next = old->next;
+	struct piece like = *p; /* may be one of old's */
+
+	if (!job_has_stream(old, &like))
+		return NULL;
+	if (old->nstreams == 1) {
+		*job = next;
+		old->next = NULL;
+		return old;
+	}
+	make_two(old, parts);
+	for (size_t i = 0; i < old->npieces; i++)
+		add(parts[piece_same_stream(&like, &old->pieces[i]) ? 0 : 1], old->pieces[i]);
+	parts[1]->next = next;
+	*job = parts[1];
+	job_free(old);
+	return parts[0];
+}
+
 /* The stream Loki named, and the others. NULL when it names none of ours. */
 static struct job *split_named(struct job *job, struct str named)
 {
-	const struct piece *hit = NULL;
+	const struct piece *hit = job_named(job, named);
 	struct job *parts[2];
 
-	for (size_t i = 0; i < job->npieces && !hit; i++)
-		if (answer_names(named, piece_run(&job->pieces[i])->labels))
-			hit = &job->pieces[i];
 	if (!hit)
 		return NULL;
 	make_two(job, parts);

@@ -12,8 +12,11 @@ struct job {
 	size_t npieces; /* grouped by stream; at least one */
 	uint32_t nstreams;
 	uint64_t nrecs;
-	unsigned tries; /* times it was sent */
-	bool is_part;   /* of a job that was refused */
+	unsigned tries;  /* times it was sent */
+	bool is_part;    /* of a job that was refused */
+	bool is_suspect; /* of a job that was answered 500 for long */
+	/* Answered 500 so often, and so often since with others of its stream stored: no outage. */
+	unsigned nfailed, nproofs;
 	struct piece pieces[];
 };
 
@@ -28,5 +31,12 @@ void job_free(struct job *job);
  * A stream that Loki named is taken out first; then halves. So each entry refused costs at most
  * 2 log2(n) + 2 requests, and streams or jobs that are refused as a whole cost no more than one. */
 struct job *job_split(struct job *job, const struct verdict *v);
+
+/* The first piece of the stream that Loki named (answer_names()); NULL when it is none of ours. */
+const struct piece *job_named(const struct job *job, struct str named);
+bool job_has_stream(const struct job *job, const struct piece *p);
+/* Takes the pieces of p's stream out of *job, as a job of their own; NULL when it has none. *job is then
+ * the rest with what followed it, or what followed it when that was all. */
+struct job *job_take_stream(struct job **job, const struct piece *p);
 
 #endif

@@ -5,6 +5,7 @@
 
 #define TRIM_NS (10 * NS_PER_S)
 #define FEEDS_KEPT 16 /* empty ones a shard keeps for their next records */
+#define ASIDE_MAX 64  /* streams of a shard with a feed of their own */
 
 struct sender *sender_new(const struct sender_conf *conf)
 {
@@ -60,10 +61,12 @@ static struct tenant *tenant_of(struct sender *s, struct str name)
 	return t;
 }
 
-static void forget_feed(struct sender *s, struct feed *f)
+static void forget_feed(struct shard *shard, struct feed *f)
 {
+	struct sender *s = shard->sender;
 	struct tenant *t = f->tenant;
 
+	shard->naside -= f->stream.n != 0;
 	feed_free(f);
 	if (t->nfeeds)
 		return;
@@ -77,19 +80,49 @@ static void forget_feed(struct sender *s, struct feed *f)
 	mem_free(t);
 }
 
-static struct feed *feed_of(struct shard *shard, struct str tenant_name)
+static struct feed *feed_of(struct shard *shard, const struct run *run)
 {
-	struct feed **at = &shard->feeds;
+	struct feed **at = &shard->feeds, *common = NULL;
 	struct tenant *t;
 
-	if (*at && str_eq((*at)->tenant->name, tenant_name))
+	if (*at && !shard->naside && str_eq((*at)->tenant->name, run->tenant))
 		return *at; /* the usual case: one tenant */
-	t = tenant_of(shard->sender, tenant_name);
-	for (; *at; at = &(*at)->next)
-		if ((*at)->tenant == t)
+	t = tenant_of(shard->sender, run->tenant);
+	for (; *at; at = &(*at)->next) {
+		if ((*at)->tenant == t && str_eq((*at)->stream, run->labels))
 			return *at;
-	*at = feed_new(t);
-	return *at;
+		if ((*at)->tenant == t && !(*at)->stream.n)
+			common = *at;
+	}
+	if (!common)
+		common = *at = feed_new(t, STR_NONE);
+	return common;
+}
+
+struct feed *shard_set_aside(struct shard *shard, struct feed *f, const struct piece *like)
+{
+	struct feed **at = &shard->feeds, *own;
+
+	if (shard->naside == ASIDE_MAX || f->stream.n)
+		return NULL;
+	own = feed_new(f->tenant, piece_run(like)->labels);
+	feed_divert(f, own, like);
+	while (*at)
+		at = &(*at)->next;
+	*at = own;
+	shard->naside++;
+	shard->built = NULL;
+	return own;
+}
+
+void shard_forget_feed(struct shard *shard, struct feed *f)
+{
+	struct feed **at = &shard->feeds;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	forget_feed(shard, f);
 }
 
 static void forget_empty_feeds(struct shard *shard)
@@ -100,12 +133,12 @@ static void forget_empty_feeds(struct shard *shard)
 	while (*at) {
 		struct feed *f = *at;
 
-		if (!feed_is_empty(f) || ++kept <= FEEDS_KEPT) {
+		if (!feed_is_empty(f) || (!f->stream.n && ++kept <= FEEDS_KEPT)) {
 			at = &f->next;
 			continue;
 		}
 		*at = f->next;
-		forget_feed(shard->sender, f);
+		forget_feed(shard, f);
 	}
 }
 
@@ -170,6 +203,8 @@ static void send_job(struct shard *shard, struct feed *f)
 	metric_add(s->bytes, (int64_t)shard->packed_bytes);
 	metric_add(s->raw_bytes, (int64_t)shard->raw_bytes);
 	shard->active = f;
+	f->tenant->in_flight++;
+	s->in_flight++;
 	shard->sent_ns = clock_mono_ns();
 	shard->call = (struct client_call){
 		.body = str_make(shard->packed.p, shard->packed_bytes),
@@ -196,6 +231,24 @@ static void to_the_end(struct shard *shard, struct feed *f)
 	*at = f;
 }
 
+bool shard_next_job_first(struct shard *shard, struct feed *f)
+{
+	struct job *rest = f->jobs, *job;
+
+	f->jobs = NULL;
+	job = feed_take(f, shard->sender->request_bytes);
+	f->jobs = job ? job : rest;
+	if (job)
+		job->next = rest;
+	return job != NULL;
+}
+
+/* A circuit that was open is tried with one request, and only then with all. */
+static bool is_being_tried(const struct sender *s, const struct feed *f)
+{
+	return (s->failures && s->in_flight) || (f->tenant->failures && f->tenant->in_flight);
+}
+
 static int64_t due_ns(const struct sender *s, const struct feed *f)
 {
 	int64_t due = feed_due_ns(f, s->request_bytes, s->conf.linger_ns);
@@ -214,6 +267,8 @@ static int64_t shard_turn(struct shard *shard, int64_t now_ns)
 	for (struct feed *f = shard->feeds; f; f = f->next) {
 		int64_t due = due_ns(s, f);
 
+		if (is_being_tried(s, f))
+			continue; /* its answer comes back here */
 		if (due <= now_ns && !f->jobs)
 			f->jobs = feed_take(f, s->request_bytes);
 		if (due <= now_ns && f->jobs) {
@@ -288,7 +343,7 @@ void sender_take(struct sender *s, struct block *b)
 				    STR("Loki cannot take this tenant"));
 			continue;
 		}
-		f = feed_of(shard, run->tenant);
+		f = feed_of(shard, run);
 		feed_add(f, b, i);
 		if (!shard->active && due_ns(s, f) < due)
 			due = due_ns(s, f);
@@ -304,6 +359,7 @@ void sender_flush(struct sender *s)
 		for (struct feed *f = s->shards[i].feeds; f; f = f->next) {
 			feed_hurry(f);
 			f->not_before_ns = 0;
+			f->tenant->not_before_ns = 0;
 		}
 	}
 	turn_at(s, 0);
@@ -325,7 +381,7 @@ void sender_stop(struct sender *s)
 
 			shard->feeds = f->next;
 			feed_leave(f);
-			forget_feed(s, f);
+			forget_feed(shard, f);
 		}
 	}
 }

@@ -2,7 +2,11 @@
 /* What becomes of a request when its answer is there. */
 #include "outputs/loki/shard_impl.h"
 
-#define TEXT_MAX 300 /* of an answer, in our log */
+#define TEXT_MAX 300        /* of an answer, in our log */
+#define RATE_TRIES 4        /* of a request over the rate before it is halved */
+#define FAILURES_SUSPECT 20 /* 500s in a row, minutes of them */
+#define FAILURES_PART 2     /* the same of a part of such a request */
+#define PROOFS 4            /* that a 500 is no outage */
 
 static uint64_t next_random(struct sender *s)
 {
@@ -46,14 +50,23 @@ static void end_job(struct shard *shard, struct feed *f)
 	f->failures = 0;
 }
 
+/* While others of its stream are stored, what is answered 500 again and again is no outage. */
+static void count_proofs(const struct job *done)
+{
+	for (struct job *job = done->next; job; job = job->next)
+		job->nproofs +=
+			job->nrecs == 1 && job->nfailed && job_has_stream(done, &job->pieces[0]);
+}
+
 static void on_done(struct shard *shard, struct feed *f)
 {
 	struct sender *s = shard->sender;
 	struct job *job = f->jobs;
 
 	set_up(s, true);
-	s->failures = 0;
+	s->failures = f->tenant->failures = 0;
 	s->not_before_ns = 0;
+	count_proofs(job);
 	/* After a 413 requests grow again, slowly, up to what is configured. */
 	if (s->request_bytes < s->conf.request_bytes &&
 	    shard->raw_bytes >= s->request_bytes - s->request_bytes / 4)
@@ -79,6 +92,110 @@ static void on_no_answer(struct shard *shard, const struct answer *a)
 		 KV_I("retry_in_ms", (s->not_before_ns - now_ns) / NS_PER_MS));
 }
 
+/* The parts take the place of the first job. */
+static void put_parts(struct shard *shard, struct feed *f, struct job *parts, struct job *rest)
+{
+	struct job *last = parts;
+
+	while (last->next)
+		last = last->next;
+	last->next = rest;
+	f->jobs = parts;
+	f->failures = 0;
+	shard->built = NULL;
+}
+
+/* In halves, although Loki did not ask for that. */
+static bool halve(struct shard *shard, struct feed *f, bool is_suspect)
+{
+	struct job *job = f->jobs, *rest = job->next, *parts;
+	struct verdict v = { VERDICT_REFUSED, .refusal.scope = job->nstreams > 1
+								       ? REFUSAL_STREAMS
+								       : REFUSAL_ENTRIES };
+
+	job->is_part = true;
+	parts = job_split(job, &v);
+	if (!parts)
+		return false;
+	for (struct job *part = parts; part; part = part->next)
+		part->is_suspect = is_suspect;
+	put_parts(shard, f, parts, rest);
+	return true;
+}
+
+static void make_requests_smaller(struct shard *shard)
+{
+	struct sender *s = shard->sender;
+
+	if (shard->raw_bytes / 2 >= s->request_bytes)
+		return;
+	s->request_bytes = shard->raw_bytes / 2;
+	if (s->request_bytes < REQUEST_BYTES_MIN)
+		s->request_bytes = REQUEST_BYTES_MIN;
+	if (s->request_bytes > s->conf.request_bytes)
+		s->request_bytes = s->conf.request_bytes;
+}
+
+/* The same 500 for minutes is one entry that trips Loki, or an outage; which, the others of its stream
+ * tell. So the job is halved until the entry is alone, and then lets what is behind it go first. Only
+ * when that is stored each time, and it never is, it is given up: true then. */
+static bool is_poison(struct shard *shard, struct feed *f, const struct answer *a)
+{
+	struct job *job = f->jobs, **last;
+	unsigned failures = f->failures;
+
+	if (a->status != 500 ||
+	    ++job->nfailed < (job->is_suspect ? FAILURES_PART : FAILURES_SUSPECT))
+		return false;
+	if (job->nproofs >= PROOFS) {
+		sender_bury(shard->sender, job->pieces, job->npieces, a->status,
+			    "loki_server_error", str_trim(a->body));
+		end_job(shard, f);
+		return true;
+	}
+	if (halve(shard, f, true)) {
+		f->failures = failures;
+		return false;
+	}
+	if (!job->next && !shard_next_job_first(shard, f))
+		return false;
+	if (f->jobs == job) {
+		f->jobs = job->next;
+		job->next = NULL;
+		for (last = &f->jobs; *last;)
+			last = &(*last)->next;
+		*last = job;
+	}
+	shard->built = NULL;
+	return false;
+}
+
+/* A limit of the tenant: none of its requests goes anywhere until then. */
+static void on_rate(struct shard *shard, struct feed *f, const struct answer *a,
+		    const struct verdict *v)
+{
+	struct sender *s = shard->sender;
+	struct tenant *t = f->tenant;
+	int64_t now_ns = clock_mono_ns(), until = now_ns + v->retry_after_ns;
+	size_t raw_bytes = shard->raw_bytes;
+
+	set_up(s, false);
+	if (now_ns >= t->not_before_ns) /* else another shard has said so already */
+		t->not_before_ns = now_ns + backoff_ns(s, ++t->failures);
+	if (t->not_before_ns < until)
+		t->not_before_ns = until;
+	/* One larger than the burst is refused for ever, however long it waits. */
+	if (f->jobs->tries >= RATE_TRIES && raw_bytes > REQUEST_BYTES_MIN &&
+	    halve(shard, f, false)) {
+		make_requests_smaller(shard);
+		t->failures = 1;
+	}
+	log_warn("Loki limits this tenant, will be tried again", KV_S("output", s->conf.output),
+		 KV("tenant", shard->call.tenant), KV_I("status", a->status),
+		 KV("answer", str_trim(str_sub(a->body, 0, TEXT_MAX))),
+		 KV_I("retry_in_ms", (t->not_before_ns - now_ns) / NS_PER_MS));
+}
+
 static void on_retry(struct shard *shard, struct feed *f, const struct answer *a,
 		     const struct verdict *v)
 {
@@ -86,6 +203,8 @@ static void on_retry(struct shard *shard, struct feed *f, const struct answer *a
 	int64_t now_ns = clock_mono_ns(), until;
 
 	set_up(s, false);
+	if (is_poison(shard, f, a))
+		return;
 	f->not_before_ns = now_ns + backoff_ns(s, ++f->failures);
 	until = now_ns + v->retry_after_ns;
 	if (v->retry_after_ns && f->tenant->not_before_ns < until)
@@ -96,6 +215,25 @@ static void on_retry(struct shard *shard, struct feed *f, const struct answer *a
 		 KV("tenant", shard->call.tenant), KV_I("status", a->status),
 		 KV("answer", str_trim(str_sub(a->body, 0, TEXT_MAX))),
 		 KV_I("retry_in_ms", (until - now_ns) / NS_PER_MS));
+}
+
+/* The stream waits, with what comes of it; the others, which were stored, do not. */
+static void on_stream_limit(struct shard *shard, struct feed *f, const struct answer *a,
+			    const struct verdict *v)
+{
+	const struct piece *hit = job_named(f->jobs, v->refusal.stream);
+	struct feed *own = hit ? shard_set_aside(shard, f, hit) : NULL;
+
+	if (own) {
+		own->failures = f->failures;
+		f->failures = 0;
+		f = own;
+	}
+	/* Entries that Loki stored the first time count again towards the rate: what is much larger than the
+	 * rate allows until the next try would never get through. */
+	if (v->refusal.scope == REFUSAL_ENTRIES && f->jobs->tries >= RATE_TRIES)
+		halve(shard, f, false);
+	on_retry(shard, f, a, v);
 }
 
 /* Somebody must repair the set-up; until then it is asked again as seldom as ever. */
@@ -140,16 +278,11 @@ static void on_refused(struct shard *shard, struct feed *f, const struct answer 
 		       const struct verdict *v)
 {
 	struct sender *s = shard->sender;
-	struct job *job = f->jobs, *rest = job->next, *parts, *last;
+	struct job *job = f->jobs, *rest = job->next, *parts;
 
-	s->failures = 0;
-	if (v->kind == VERDICT_TOO_LARGE && shard->raw_bytes / 2 < s->request_bytes) {
-		s->request_bytes = shard->raw_bytes / 2;
-		if (s->request_bytes < REQUEST_BYTES_MIN)
-			s->request_bytes = REQUEST_BYTES_MIN;
-		if (s->request_bytes > s->conf.request_bytes)
-			s->request_bytes = s->conf.request_bytes;
-	}
+	s->failures = f->tenant->failures = 0;
+	if (v->kind == VERDICT_TOO_LARGE)
+		make_requests_smaller(shard);
 	parts = job_split(job, v);
 	if (!parts) {
 		sender_bury(s, job->pieces, job->npieces, a->status, v->refusal.reason,
@@ -157,12 +290,7 @@ static void on_refused(struct shard *shard, struct feed *f, const struct answer 
 		end_job(shard, f);
 		return;
 	}
-	for (last = parts; last->next;)
-		last = last->next;
-	last->next = rest;
-	f->jobs = parts;
-	f->failures = 0;
-	shard->built = NULL;
+	put_parts(shard, f, parts, rest);
 }
 
 void shard_on_answer(struct client_call *call, const struct answer *a)
@@ -173,6 +301,8 @@ void shard_on_answer(struct client_call *call, const struct answer *a)
 	struct verdict v = answer_judge(a, clock_wall_ns());
 
 	CHECK(f && f->jobs);
+	f->tenant->in_flight--;
+	s->in_flight--;
 	metric_add(metric_get(METRIC_PUSH_REQUESTS, "output", s->conf.output, "result", v.result,
 			      NULL),
 		   1);
@@ -187,6 +317,12 @@ void shard_on_answer(struct client_call *call, const struct answer *a)
 		else
 			on_no_answer(shard, a);
 		break;
+	case VERDICT_RATE:
+		on_rate(shard, f, a, &v);
+		break;
+	case VERDICT_STREAM_LIMIT:
+		on_stream_limit(shard, f, a, &v);
+		break;
 	case VERDICT_HOLD:
 	case VERDICT_BLOCKED:
 		on_hold(shard, f, a, &v);
@@ -196,5 +332,7 @@ void shard_on_answer(struct client_call *call, const struct answer *a)
 		on_refused(shard, f, a, &v);
 		break;
 	}
+	if (f->stream.n && feed_is_empty(f))
+		shard_forget_feed(shard, f);
 	sender_turn(s);
 }

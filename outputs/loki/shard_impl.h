@@ -24,6 +24,7 @@ struct shard {
 	struct sender *sender;
 	struct feed *feeds;  /* in turn */
 	struct feed *active; /* whose first job is under way; NULL = idle */
+	unsigned naside;     /* feeds of single streams */
 	struct client_call call;
 	const struct job *built; /* the job whose body is in `packed` */
 	struct room packed;
@@ -38,7 +39,8 @@ struct sender {
 	struct room raw, packed; /* of whoever builds a body right now */
 	size_t request_bytes;    /* conf's, or less after a 413 */
 	int64_t not_before_ns;   /* nobody answers at all: everything waits */
-	unsigned failures;       /* of that kind, in a row */
+	unsigned failures; /* of that kind, in a row: while there are, one request at a time */
+	unsigned in_flight;
 	uint64_t random;
 	struct timer turn, trim;
 	bool is_up, is_stopped;
@@ -48,6 +50,13 @@ struct sender {
 /* Sends whatever is due and sets the timer for what comes next. */
 void sender_turn(struct sender *s);
 void shard_on_answer(struct client_call *call, const struct answer *a);
+/* Sets a stream of the feed aside, which is some shard's: what is there of it and what comes. NULL when
+ * there are too many already. */
+struct feed *shard_set_aside(struct shard *shard, struct feed *f, const struct piece *like);
+/* Ends a feed of one stream that has nothing left: the stream is back in its tenant's. */
+void shard_forget_feed(struct shard *shard, struct feed *f);
+/* The next job of the queue goes before the ones that are there; false when there is none. */
+bool shard_next_job_first(struct shard *shard, struct feed *f);
 /* Writes the pieces down and ends them as dropped. */
 void sender_bury(struct sender *s, const struct piece *pieces, size_t n, int status,
 		 const char *reason, struct str text);

@@ -43,7 +43,7 @@ static void statuses(void)
 		{ 415, VERDICT_HOLD, "denied" },
 		{ 422, VERDICT_REFUSED, "refused" },
 		{ 425, VERDICT_RETRY, "server_error" },
-		{ 429, VERDICT_RETRY, "rate_limited" },
+		{ 429, VERDICT_RATE, "rate_limited" },
 		{ 499, VERDICT_HOLD, "denied" },
 		{ 500, VERDICT_RETRY, "server_error" },
 		{ 501, VERDICT_RETRY, "server_error" },
@@ -62,6 +62,59 @@ static void statuses(void)
 		EQ_INT(v.kind, rows[i].kind);
 		EQ_STR(str_c(v.result), rows[i].result);
 		EQ_INT(v.retry_after_ns, 0);
+	}
+}
+
+/* The three kinds, and pages that are no answer. */
+static void limits_and_pages(void)
+{
+	static const struct {
+		int status;
+		const char *type, *body;
+		enum verdict_kind kind;
+		const char *result, *stream;
+	} rows[] = {
+		{ 429, NULL,
+		  "ingestion rate limit exceeded for user a (limit: 4194304 bytes/sec) while "
+		  "attempting to ingest '70' lines totaling '7000000' bytes, reduce log volume\n",
+		  VERDICT_RATE, "rate_limited", "" },
+		{ 429, NULL,
+		  "maximum active stream limit exceeded when trying to create stream "
+		  "{job=\"streams\", n=\"5001\"}, reduce the number of active streams\n",
+		  VERDICT_STREAM_LIMIT, "stream_limited", "{job=\"streams\", n=\"5001\"}" },
+		{ 429, NULL,
+		  "entry with timestamp 2026-11-21 13:46:18 +0000 UTC ignored, reason: 'Per stream "
+		  "rate limit exceeded (limit: 3MB/sec) while attempting to ingest for stream "
+		  "'{job=\"x\"}' totaling 5MB, consider splitting a stream',\nuser 't', total "
+		  "ignored: 5 out of 10 for stream: {job=\"x\"}\n",
+		  VERDICT_STREAM_LIMIT, "stream_rate_limited", "{job=\"x\"}" },
+		/* What a log sender put into a label is not what Loki says. */
+		{ 429, NULL, "about {a=\"maximum active stream limit exceeded\"}", VERDICT_RATE,
+		  "rate_limited", "" },
+		{ 200, "text/html; charset=utf-8", "<html>log in", VERDICT_HOLD, "denied", "" },
+		{ 200, "Text/HTML", "", VERDICT_HOLD, "denied", "" },
+		{ 200, "text/plain", "", VERDICT_DONE, "ok", "" },
+		{ 200, "application/json", "{}", VERDICT_DONE, "ok", "" },
+		{ 200, NULL,
+		  "ingestion blocked for user 'a' until '2030-01-01T00:00:00Z' with status code "
+		  "'200'",
+		  VERDICT_BLOCKED, "blocked", "" },
+		{ 429, NULL,
+		  "ingestion blocked for user 'a' until '2030-01-01T00:00:00Z' with status code "
+		  "'429'",
+		  VERDICT_BLOCKED, "blocked", "" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct answer a = { .status = rows[i].status,
+				    .content_type = str_c(rows[i].type),
+				    .body = str_c(rows[i].body) };
+		struct verdict v = answer_judge(&a, NOW);
+
+		ROW(rows[i].body);
+		EQ_INT(v.kind, rows[i].kind);
+		EQ_STR(str_c(v.result), rows[i].result);
+		EQ_STR(v.refusal.stream, rows[i].stream);
 	}
 }
 
@@ -185,7 +238,7 @@ static void texts_that_change_the_verdict(void)
 		  VERDICT_TOO_LARGE },
 		{ 500, "at least 2 live replicas required, could only find 1\n", VERDICT_RETRY },
 		{ 429, "ingestion rate limit exceeded for user t1 (limit: 4194304 bytes/sec)\n",
-		  VERDICT_RETRY },
+		  VERDICT_RATE },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -263,6 +316,7 @@ static void names(void)
 int main(void)
 {
 	RUN(statuses);
+	RUN(limits_and_pages);
 	RUN(refusals);
 	RUN(texts_that_change_the_verdict);
 	RUN(retry_after);
