@@ -82,6 +82,7 @@ void conf_doc_type(struct buf *out, const struct conf_field *f)
 		[CONF_T_STAGES] = "list of stages",
 		[CONF_T_SECTION] = "options",
 		[CONF_T_SECTIONS] = "list of options",
+		[CONF_T_NAMED] = "map of options by name",
 		[CONF_T_NODE] = "map",
 	};
 

@@ -76,6 +76,11 @@ static void shape(struct buf *out, const struct conf_field *f)
 		object(out, f->table, NULL, NULL);
 		buf_ch(out, '}');
 		break;
+	case CONF_T_NAMED:
+		buf_c(out, "{\"type\": \"object\", \"additionalProperties\": ");
+		object(out, f->table, NULL, NULL);
+		buf_ch(out, '}');
+		break;
 	case CONF_T_NODE:
 		buf_c(out, "{}");
 		break;

@@ -24,6 +24,7 @@
 	X(stage_level)                                                                             \
 	X(stage_logfmt)                                                                            \
 	X(stage_match)                                                                             \
+	X(stage_metrics)                                                                           \
 	X(stage_multiline)                                                                         \
 	X(stage_output)                                                                            \
 	X(stage_pack)                                                                              \

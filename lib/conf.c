@@ -277,6 +277,26 @@ static void read_sections(struct conf_doc *doc, const struct conf_field *f,
 		conf_read(doc, f->table, node->items[i], (char *)at->items + i * f->table->size);
 }
 
+static void read_named(struct conf_doc *doc, const struct conf_field *f,
+		       const struct conf_node *node, struct conf_sections *at)
+{
+	if (node->kind != CONF_MAP_NODE) {
+		conf_error(doc, node, "expected a map of names and options, found %s",
+			   conf_kind_name(node->kind));
+		return;
+	}
+	if (node->n == 0 && (f->flags & (CONF_REQUIRED | CONF_NONEMPTY)))
+		conf_error(doc, node, "must not be empty");
+	at->n = node->n;
+	at->items = conf_alloc(doc, node->n * f->table->size);
+	for (size_t i = 0; i < node->n; i++) {
+		void *item = (char *)at->items + i * f->table->size;
+
+		conf_read(doc, f->table, node->entries[i].value, item);
+		*(struct str *)item = node->entries[i].key->text;
+	}
+}
+
 void conf_field_read(struct conf_doc *doc, const struct conf_field *f, const struct conf_node *node,
 		     void *at)
 {
@@ -303,6 +323,9 @@ void conf_field_read(struct conf_doc *doc, const struct conf_field *f, const str
 		break;
 	case CONF_T_SECTIONS:
 		read_sections(doc, f, node, at);
+		break;
+	case CONF_T_NAMED:
+		read_named(doc, f, node, at);
 		break;
 	case CONF_T_NODE:
 		*(const struct conf_node **)at = node;

@@ -52,6 +52,8 @@ enum conf_type {
 	CONF_T_STAGES,   /* struct conf_stages */
 	CONF_T_SECTION,  /* a struct inside the struct, with a table of its own */
 	CONF_T_SECTIONS, /* struct conf_sections: a list of such */
+	CONF_T_NAMED,    /* struct conf_sections: a map of such by name; their structs begin with
+			  * struct str name */
 	CONF_T_NODE,     /* const struct conf_node *: whatever stands there, NULL when absent */
 };
 
@@ -243,6 +245,9 @@ struct conf_table {
 #define CONF_SECTIONS(S, m, table_, text, ...)                                                     \
 	CONF_ROW(S, m, CONF_T_SECTIONS, CONF_AT(S, m, struct conf_sections), text,                 \
 		 .table = (table_), ##__VA_ARGS__)
+#define CONF_NAMED(S, m, table_, text, ...)                                                        \
+	CONF_ROW(S, m, CONF_T_NAMED, CONF_AT(S, m, struct conf_sections), text, .table = (table_), \
+		 ##__VA_ARGS__)
 #define CONF_NODE(S, m, text, ...)                                                                 \
 	CONF_ROW(S, m, CONF_T_NODE, CONF_AT(S, m, const struct conf_node *), text, ##__VA_ARGS__)
 

@@ -293,6 +293,7 @@ void conf_render_value(struct buf *out, const struct conf_field *f, const void *
 	case CONF_T_STAGES:
 	case CONF_T_SECTION:
 	case CONF_T_SECTIONS:
+	case CONF_T_NAMED:
 		break;
 	}
 }
@@ -331,12 +332,30 @@ static void render_sections(struct buf *out, const struct conf_field *f,
 	}
 }
 
+static void render_named(struct buf *out, const struct conf_field *f, const struct conf_node *node,
+			 const struct conf_sections *list, unsigned indent, bool with_origin)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		const void *item = (const char *)list->items + i * f->table->size;
+		const struct conf_node *from = node && node->kind == CONF_MAP_NODE && i < node->n
+						       ? node->entries[i].value
+						       : NULL;
+
+		spaces(out, indent);
+		render_key(out, *(const struct str *)item);
+		buf_ch(out, ':');
+		end_line(out, from, with_origin);
+		conf_render(out, f->table, from, item, indent + 2, with_origin);
+	}
+}
+
 static void render_field(struct buf *out, const struct conf_field *f, const struct conf_node *node,
 			 const void *conf, unsigned indent, bool with_origin)
 {
 	const void *at = (const char *)conf + f->offset;
 	bool is_block = (f->type == CONF_T_SECTION && (node || !(f->flags & CONF_OPTIONAL))) ||
-			(f->type == CONF_T_SECTIONS && ((const struct conf_sections *)at)->n) ||
+			((f->type == CONF_T_SECTIONS || f->type == CONF_T_NAMED) &&
+			 ((const struct conf_sections *)at)->n) ||
 			(f->type == CONF_T_STAGES && ((const struct conf_stages *)at)->n);
 
 	spaces(out, indent);
@@ -347,6 +366,8 @@ static void render_field(struct buf *out, const struct conf_field *f, const stru
 			buf_c(out, "null");
 		else if (f->type == CONF_T_SECTIONS || f->type == CONF_T_STAGES)
 			buf_c(out, node ? "[]" : "null");
+		else if (f->type == CONF_T_NAMED)
+			buf_c(out, node ? "{}" : "null");
 		conf_render_value(out, f, conf);
 		end_line(out, node, with_origin);
 		return;
@@ -356,6 +377,8 @@ static void render_field(struct buf *out, const struct conf_field *f, const stru
 		conf_render(out, f->table, node, at, indent + 2, with_origin);
 	else if (f->type == CONF_T_SECTIONS)
 		render_sections(out, f, node, conf, indent + 2, with_origin);
+	else if (f->type == CONF_T_NAMED)
+		render_named(out, f, node, at, indent + 2, with_origin);
 	else
 		conf_render_stages(out, at, indent + 2, with_origin);
 }
@@ -381,6 +404,12 @@ void conf_render_stages(struct buf *out, const struct conf_stages *stages, unsig
 
 		spaces(out, indent);
 		buf_printf(out, "- %s:", stage->plugin->name);
+		if (table->n == 1 && table->fields[0].type == CONF_T_NAMED) {
+			end_line(out, stage->node, with_origin);
+			render_named(out, &table->fields[0], stage->node, stage->conf, indent + 4,
+				     with_origin);
+			continue;
+		}
 		if (table->n == 1 && (table->fields[0].flags & CONF_BODY)) {
 			buf_ch(out, ' ');
 			conf_render_value(out, &table->fields[0], stage->conf);

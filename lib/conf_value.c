@@ -338,7 +338,7 @@ static bool parse_enum(const struct conf_field *f, struct str text, void *at, st
 	size_t used;
 
 	for (const struct conf_enum *e = f->names; e->name; e++) {
-		if (str_is(text, e->name)) {
+		if (str_ieq(text, str_c(e->name))) {
 			*(int *)at = e->value;
 			return true;
 		}

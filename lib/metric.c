@@ -4,6 +4,7 @@
 #include <stdarg.h>
 
 #include "lib/mem.h"
+#include "lib/check.h"
 #include "lib/metric.h"
 
 #define SERIES_MAX 10000
@@ -25,6 +26,7 @@ static const struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct series *first[METRIC_MAX];
 static unsigned nseries;
+static void (*_Atomic also)(struct buf *out);
 
 static void put_escaped(struct buf *b, const char *s)
 {
@@ -76,8 +78,17 @@ struct metric *metric_get(enum metric_id id, ...)
 	return m;
 }
 
+void metrics_render_also(void (*render)(struct buf *out))
+{
+	void (*expected)(struct buf *) = NULL;
+
+	CHECK(atomic_compare_exchange_strong(&also, &expected, render) || expected == render);
+}
+
 void metrics_render(struct buf *out)
 {
+	void (*render)(struct buf *) = atomic_load(&also);
+
 	pthread_mutex_lock(&lock);
 	for (int id = 0; id < METRIC_MAX; id++) {
 		if (!first[id])
@@ -92,4 +103,6 @@ void metrics_render(struct buf *out)
 		}
 	}
 	pthread_mutex_unlock(&lock);
+	if (render)
+		render(out);
 }

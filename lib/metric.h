@@ -41,6 +41,9 @@ static inline int64_t metric_value(const struct metric *m)
 	return atomic_load_explicit(&((struct metric *)(uintptr_t)m)->value, memory_order_relaxed);
 }
 
+/* Families that others keep: `render` appends their text. Added once however often it is called. */
+void metrics_render_also(void (*render)(struct buf *out));
+
 /* Prometheus text exposition format 0.0.4 of everything. */
 void metrics_render(struct buf *out);
 
