@@ -85,6 +85,9 @@ struct tag {
 
 /* A tag at the start of s; sure is what has both colon and space, or a pid. */
 bool word_tag(struct str s, struct tag *ret);
+/* "host name[123]: " and "host name: " of letters, digits and . _ - / @, at once; false for anything else, and
+ * where the words have a meaning of their own. t->used counts from the start of s. */
+bool word_host_and_tag(struct str s, struct str *ret_host, struct tag *t);
 /* "%FAC-SEV-MNEMONIC" and a colon or a space: what Cisco devices have for a tag. */
 bool word_is_mnemonic(struct str s);
 /* A word for a severity or level in any case, as far as it reaches. */

@@ -312,6 +312,8 @@ bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns, s
 	struct stamp stamp;
 	enum stamp_result got;
 	bool is_header = true, has_host = false;
+	struct str host;
+	struct tag tag;
 	size_t n;
 
 	m->msg = s;
@@ -320,7 +322,14 @@ bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns, s
 		return false;
 	got = stamp_any(&p->stamps, rest, now_ns, p->utc_offset_s, &stamp);
 	if (got != STAMP_NONE && word_at(rest, stamp.used) == ' ' &&
-	    !syslog_cisco_tail(str_skip(rest, stamp.used))) {
+	    word_host_and_tag(str_skip(rest, stamp.used + 1), &host, &tag)) {
+		syslog_take_time(p, &stamp, got, str_sub(rest, 0, stamp.used), m);
+		m->hostname = host;
+		m->appname = tag.name;
+		m->procid = tag.pid;
+		m->msg = str_skip(rest, stamp.used + 1 + tag.used);
+	} else if (got != STAMP_NONE && word_at(rest, stamp.used) == ' ' &&
+		   !syslog_cisco_tail(str_skip(rest, stamp.used))) {
 		syslog_take_time(p, &stamp, got, str_sub(rest, 0, stamp.used), m);
 		m->msg = host_and_tag(p, str_skip(rest, stamp.used + 1), now_ns, m);
 		if (!m->appname.n && word_at(rest, 10) == 'T' && without_version(p, rest, m))

@@ -8,9 +8,13 @@
 
 #define SWEEP_MIN ((size_t)1024)
 
-void peers_init(struct peers *p, double per_second)
+void peers_init(struct peers *p, double per_second, unsigned ipv6_bits)
 {
-	*p = (struct peers){ .per_second = per_second, .sweep_at = SWEEP_MIN };
+	*p = (struct peers){
+		.per_second = per_second,
+		.ipv6_bits = ipv6_bits,
+		.sweep_at = SWEEP_MIN,
+	};
 	p->crowd.tokens = per_second;
 	p->seed = (uint64_t)clock_mono_ns() ^ (uint64_t)(uintptr_t)p;
 }
@@ -58,8 +62,22 @@ void peers_fini(struct peers *p)
 	map_fini(&p->map);
 }
 
-struct peer *peers_get(struct peers *p, const struct cidr_addr *addr, int64_t now_ns)
+/* Whoever has an IPv6 network has all its addresses. IPv4, users (0xff) and fe80::/10 count one by one. */
+static struct cidr_addr key_of(const struct peers *p, struct cidr_addr addr)
 {
+	static const uint8_t ipv4[12] = { [10] = 0xff, [11] = 0xff };
+
+	if (memcmp(addr.bytes, ipv4, sizeof(ipv4)) == 0 || addr.bytes[0] == 0xff ||
+	    (addr.bytes[0] == 0xfe && (addr.bytes[1] & 0xc0) == 0x80))
+		return addr;
+	for (unsigned i = p->ipv6_bits; i < 128; i++)
+		addr.bytes[i / 8] &= (uint8_t) ~(0x80u >> i % 8);
+	return addr;
+}
+
+struct peer *peers_get(struct peers *p, const struct cidr_addr *from, int64_t now_ns)
+{
+	const struct cidr_addr key = key_of(p, *from), *addr = &key;
 	uint64_t hash = str_hash(str_make((const char *)addr->bytes, sizeof(addr->bytes)), p->seed);
 	struct peer *peer;
 

@@ -11,28 +11,31 @@
  * something (forged source addresses), further ones share one. */
 #define PEERS_MAX ((size_t)65536)
 
-/* An address. Owned by its table; stays while it has references. */
+/* An address or network. Owned by its table; stays while it has references. */
 struct peer {
 	struct map_node node;
-	struct cidr_addr addr;
-	unsigned nrefs;      /* connections, also closed ones that are not settled */
-	unsigned nconns;     /* open ones */
-	bool is_over;        /* its connections wait for held_bytes to go down */
-	size_t held_bytes;   /* of its records, not settled */
-	double tokens;       /* messages it may send now; below zero: too many were taken */
-	int64_t refilled_ns; /* monotonic */
+	struct cidr_addr addr; /* without the bits that do not count */
+	unsigned nrefs;        /* connections, also closed ones that are not settled */
+	unsigned nconns;       /* open ones */
+	bool is_over;          /* its connections wait for held_bytes to go down */
+	size_t held_bytes;     /* of its records, not settled */
+	double tokens;         /* messages it may send now; below zero: too many were taken */
+	int64_t refilled_ns;   /* monotonic */
 };
 
 struct peers {
 	struct map map;
 	struct peer crowd; /* whoever the table has no room for */
 	double per_second; /* 0: any rate */
+	unsigned ipv6_bits;
 	uint64_t seed;
 	size_t sweep_at; /* entries */
 	int64_t swept_ns;
 };
 
-void peers_init(struct peers *p, double per_second);
+/* ipv6_bits: of an IPv6 address, that make one peer. Link-local ones always count as a whole: all hosts of
+ * a link share their network. */
+void peers_init(struct peers *p, double per_second, unsigned ipv6_bits);
 void peers_fini(struct peers *p);
 /* Never NULL; valid until the next peers_get() unless it is referenced. */
 struct peer *peers_get(struct peers *p, const struct cidr_addr *addr, int64_t now_ns);

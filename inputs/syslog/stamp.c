@@ -314,7 +314,8 @@ enum stamp_result stamp_bsd(struct stamp_cache *c, struct str input, int64_t now
 	/* The same day as last time and a plain time. */
 	if (s.n > 16 && (span_load(s.p) & BSD_TEXT) == c->bsd_text && s.p[15] == ' ' &&
 	    now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns && utc_offset_s == c->bsd_offset_s &&
-	    !may_be_tail(str_skip(input, 16)) && scan_clock(&s, &second) == STAMP_OK) {
+	    !may_be_tail(str_skip(input, 16)) && clock_of(s.p + 7, &second) == STAMP_OK) {
+		s.at += 8;
 		ret->has_year = ret->has_zone = false;
 		ret->zone_name = STR_NONE;
 		ret->offset_s = utc_offset_s;

@@ -95,6 +95,11 @@ static const struct conf_field syslog_fields[] = {
 		  "Messages of one peer; as many as in a second may come at once. Senders over a "
 		  "stream have to wait, datagrams are dropped; both is counted. 0 is no limit.",
 		  .key = "rate_per_peer", .example = "1000/s"),
+	CONF_INT(struct syslog_conf, peer_ipv6_bits, "64", "32", "128",
+		 "How much of an IPv6 address makes one peer: whoever has a network can use any "
+		 "address of it. With 128 the hosts of a network count apart, as link-local ones "
+		 "always do.",
+		 .key = "peer_ipv6_prefix"),
 	CONF_LIST(
 		struct syslog_conf, allow, NULL,
 		"Networks that senders may be in, as `10.0.0.0/8` or `2001:db8::1`; none is every. "

@@ -44,6 +44,7 @@ struct syslog_conf {
 	unsigned max_connections, max_peer_connections;
 	size_t max_peer_bytes;
 	double peer_rate; /* 0: any */
+	unsigned peer_ipv6_bits;
 	struct conf_list allow, proxy_protocol;
 	struct tls_conf tls;
 	struct str socket_mode, socket_owner;

@@ -63,7 +63,7 @@ int tcp_add(struct syslog *s, int fd, bool is_tls, struct err *err)
 		s->tcp->syslog = s;
 		s->tcp->connections =
 			metric_get(METRIC_INPUT_CONNECTIONS, "input", s->input->name, NULL);
-		peers_init(&s->tcp->peers, s->conf->peer_rate);
+		peers_init(&s->tcp->peers, s->conf->peer_rate, s->conf->peer_ipv6_bits);
 	}
 	l->tcp = s->tcp;
 	l->is_tls = is_tls;

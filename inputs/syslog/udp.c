@@ -381,7 +381,7 @@ void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t in
 	u->addr = *addr;
 	u->is_inet = !net_is_unix(fd);
 	u->sender.is_allowed = !u->is_inet;
-	peers_init(&u->peers, u->is_inet ? s->conf->peer_rate : 0);
+	peers_init(&u->peers, u->is_inet ? s->conf->peer_rate : 0, s->conf->peer_ipv6_bits);
 	u->has_credentials = !u->is_inet && s->conf->metadata & SYSLOG_META_CREDENTIALS &&
 			     setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof(on)) == 0;
 	u->want = SYSLOG_READ_MIN;

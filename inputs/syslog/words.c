@@ -318,6 +318,39 @@ bool word_tag(struct str s, struct tag *t)
 	return s.p[0] == '/' || str_starts(str_skip(s, n), STR(" : "));
 }
 
+static bool is_plain(char c)
+{
+	return word_is_alpha(c) || word_is_digit(c);
+}
+
+bool word_host_and_tag(struct str s, struct str *ret_host, struct tag *t)
+{
+	size_t n = word_span(s, HOST), from = n + 1;
+
+	if (!n || n > HOST_MAX || n + 4 > s.n || s.p[n] != ' ' || !is_plain(s.p[0]) ||
+	    !is_plain(s.p[n - 1]) || !word_is_alpha(s.p[from]))
+		return false;
+	if (n == 4 && s.p[0] == 'F') /* AIX: "From host: " */
+		return false;
+	*ret_host = str_sub(s, 0, n);
+	n = from + word_span(str_skip(s, from), HOST);
+	if (n - from > TAG_MAX)
+		return false;
+	*t = (struct tag){ .name = str_sub(s, from, n) };
+	if (word_at(s, n) == '[') {
+		size_t digits = word_digits(str_sub(s, n + 1, n + 1 + DIGITS_MAX));
+
+		t->pid = str_sub(s, n + 1, n + 1 + digits);
+		n += 1 + digits;
+		if (!digits || word_at(s, n++) != ']')
+			return false;
+	} else if (t->name.n <= 4 && t->name.p[0] < 'a') { /* CEF, LEEF */
+		return false;
+	}
+	t->used = n + 2;
+	return word_at(s, n) == ':' && word_at(s, n + 1) == ' ';
+}
+
 size_t word_level(struct str s, unsigned *ret_severity)
 {
 	static const struct {

@@ -198,9 +198,8 @@ static const struct conf_field redact_fields[] = {
 	CONF_SECTIONS(struct redact_conf, patterns, &redact_pattern_table,
 		      "Own patterns, at most 64."),
 	CONF_ENUM(struct redact_conf, action, "replace", redact_actions,
-		  "What becomes of a secret. Private keys and what a cut line ends in are replaced "
-		  "in any "
-		  "case."),
+		  "What becomes of a secret. Private keys and what a line ends in whose rest is "
+		  "missing (flags `cut` and `partial`) are replaced in any case."),
 	CONF_INT(struct redact_conf, keep_first, "0", "0", "32",
 		 "Characters that action `mask` leaves at the front. Of secrets where they and "
 		 "`keep_last` would be more than half, and of those longer than 64, nothing is "
@@ -467,7 +466,7 @@ static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
 	if (block && --block->lines == 0)
 		close_block(x, block);
 	n = redact_find(x->redact, &x->scratch, chain_scratch(s->chain), r->line,
-			(r->flags & REC_CUT) != 0);
+			(r->flags & (REC_CUT | REC_PARTIAL)) != 0);
 	if (redact_opens_block(&x->scratch))
 		open_block(x, series);
 	return n;

@@ -251,10 +251,27 @@ static void cut_lines(void)
 	run(rows, ARRAY_LEN(rows), cut_it);
 }
 
+static void end_it(struct batch *b, struct rec *r)
+{
+	(void)b;
+	r->flags |= REC_PARTIAL;
+}
+
+/* A connection that broke in the middle of a message, a line that was never ended. */
+static void partial_lines(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ R, "user bob@exam", "user #; partial" },
+	};
+
+	run(rows, ARRAY_LEN(rows), end_it);
+}
+
 int main(void)
 {
 	init_plugins();
 	RUN(lines);
+	RUN(partial_lines);
 	RUN(actions);
 	RUN(blocks);
 	RUN(slices);

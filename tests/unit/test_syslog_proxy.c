@@ -86,7 +86,7 @@ static void headers(void)
 
 static struct cidr_addr number(uint32_t n)
 {
-	struct cidr_addr a = { { 0 } };
+	struct cidr_addr a = { .bytes = { [10] = 0xff, [11] = 0xff } };
 
 	memcpy(a.bytes + 12, &n, sizeof(n));
 	return a;
@@ -100,7 +100,7 @@ static void rates(void)
 	int64_t now_ns = 1000 * NS_PER_S;
 	unsigned passed = 0;
 
-	peers_init(&p, 100);
+	peers_init(&p, 100, 64);
 	one = peers_get(&p, &a, now_ns);
 	one->nrefs++;
 	two = peers_get(&p, &b, now_ns);
@@ -119,11 +119,49 @@ static void rates(void)
 	EQ_INT(peer_take(&p, one, 0, now_ns), 0);
 	peers_fini(&p);
 
-	peers_init(&p, 0);
+	peers_init(&p, 0, 64);
 	one = peers_get(&p, &a, now_ns);
 	for (int i = 0; i < 1000; i++)
 		OK(peer_try(&p, one, now_ns) && peer_take(&p, one, 1000, now_ns) == 0);
 	peers_fini(&p);
+}
+
+static struct cidr_addr parsed(const char *text)
+{
+	struct cidr c;
+
+	OK(cidr_parse(str_c(text), &c));
+	return c.addr;
+}
+
+static void networks_are_peers(void)
+{
+	static const struct {
+		const char *a, *b;
+		unsigned bits;
+		bool is_same;
+	} pairs[] = {
+		{ "2001:db8:1:2::1", "2001:db8:1:2:ffff::9", 64, true },
+		{ "2001:db8:1:2::1", "2001:db8:1:3::1", 64, false },
+		{ "2001:db8:1:2::1", "2001:db8:1:3::1", 48, true },
+		{ "2001:db8:1:2::1", "2001:db8:1:2::2", 128, false },
+		{ "fe80::1", "fe80::2", 64, false },
+		{ "192.0.2.1", "192.0.2.2", 64, false },
+		{ "192.0.2.1", "192.0.2.1", 64, true },
+		{ "192.0.2.1", "::1", 64, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		struct cidr_addr a = parsed(pairs[i].a), b = parsed(pairs[i].b);
+		struct peers p;
+		struct peer *one;
+
+		peers_init(&p, 1, pairs[i].bits);
+		one = peers_get(&p, &a, 0);
+		one->nrefs++;
+		EQ_INT(peers_get(&p, &b, 0) == one, pairs[i].is_same);
+		peers_fini(&p);
+	}
 }
 
 /* Forged addresses by the million take bounded memory, and those that have connections stay. */
@@ -134,7 +172,7 @@ static void many(void)
 	struct peers p;
 	struct peer *me;
 
-	peers_init(&p, 1);
+	peers_init(&p, 1, 64);
 	me = peers_get(&p, &mine, now_ns);
 	me->nrefs++;
 	for (uint32_t i = 0; i < 100000; i++) {
@@ -158,6 +196,7 @@ int main(void)
 {
 	RUN(headers);
 	RUN(rates);
+	RUN(networks_are_peers);
 	RUN(many);
 	return test_end();
 }
