@@ -136,6 +136,24 @@ static void read_pipelines(struct config *c)
 	}
 }
 
+static void read_tests(struct config *c)
+{
+	const struct conf_node *map = named(c->doc, c->agent.tests);
+
+	c->ntests = map ? map->n : 0;
+	c->tests = conf_alloc(c->doc, c->ntests * sizeof(*c->tests));
+	for (size_t i = 0; i < c->ntests; i++) {
+		struct config_test *t = &c->tests[i];
+		const struct conf_node *key = map->entries[i].key;
+
+		*t = (struct config_test){ .name = key->text.p,
+					   .node = map->entries[i].value,
+					   .line = key->line,
+					   .col = key->col };
+		conf_read(c->doc, &test_conf_table, t->node, &t->conf);
+	}
+}
+
 static void set_hostname(struct config *c)
 {
 	char name[256] = "";
@@ -167,6 +185,7 @@ struct config *config_load(const char *path, const struct conf_env *env,
 	c->inputs = read_items(c, CONF_INPUT, c->agent.inputs, plugins, nplugins, &c->ninputs);
 	c->outputs = read_items(c, CONF_OUTPUT, c->agent.outputs, plugins, nplugins, &c->noutputs);
 	read_pipelines(c);
+	read_tests(c);
 	if (is_whole)
 		config_resolve(c);
 	return c;
@@ -198,11 +217,11 @@ static void render_items(struct buf *out, const char *title, const struct conf_t
 
 void config_render(const struct config *c, struct buf *out, bool with_origin)
 {
-	/* Without the last three rows, which are rendered by their own tables, and without include:
-	 * what it named is merged in here. */
+	/* Without the last four rows: three are rendered by their own tables, and tests are not in
+	 * force. And without include: what it named is merged in here. */
 	struct conf_table own = agent_conf_table;
 
-	own.n -= 4;
+	own.n -= 5;
 	conf_render(out, &own, c->root, &c->agent, 0, with_origin);
 	buf_c(out, "include: []\n");
 	render_items(out, "inputs", &input_item_table, c->inputs, c->ninputs, with_origin);

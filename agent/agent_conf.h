@@ -6,6 +6,7 @@
 
 #include "agent/agent.h"
 #include "agent/conf_env.h"
+#include "agent/conf_test.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 
@@ -30,7 +31,7 @@ struct agent_conf {
 	struct agent_log_conf log;
 	struct agent_admin_conf admin;
 	struct conf_list include;
-	const struct conf_node *inputs, *outputs, *pipelines;
+	const struct conf_node *inputs, *outputs, *pipelines, *tests;
 };
 extern const struct conf_table agent_conf_table;
 
@@ -68,6 +69,13 @@ struct config_pipeline {
 	struct pipeline_conf conf;
 };
 
+struct config_test {
+	const char *name;
+	const struct conf_node *node;
+	uint32_t line, col; /* of its name */
+	struct test_conf conf;
+};
+
 /* One generation of the configuration; config_free() frees all, the plan included. */
 struct config {
 	unsigned magic;
@@ -77,7 +85,8 @@ struct config {
 	struct agent_conf agent;
 	struct config_item *inputs, *outputs;
 	struct config_pipeline *pipelines;
-	size_t ninputs, noutputs, npipelines;
+	struct config_test *tests;
+	size_t ninputs, noutputs, npipelines, ntests;
 	struct plan plan; /* filled when there were no errors */
 };
 

@@ -63,6 +63,9 @@ static const struct conf_field agent_fields[] = {
 		  "them."),
 	CONF_NODE(struct agent_conf, pipelines,
 		  "What happens in between: a map from a name to `from`, `stages` and `to`."),
+	CONF_NODE(struct agent_conf, tests,
+		  "What `tailrace test` tries: a map from a name to records and what must come of "
+		  "them. Without effect when the agent runs."),
 };
 const struct conf_table agent_conf_table = CONF_TABLE(struct agent_conf, agent_fields);
 

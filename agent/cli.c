@@ -247,6 +247,12 @@ static const struct cli_flag positions_flags[] = {
 	FLAG(format, "text|json", "list: how it is printed (default text)"),
 	{ 0 },
 };
+static const struct cli_flag test_flags[] = {
+	CONFIG_FLAG,
+	FLAG(run, "NAME", "only this test"),
+	FLAG(junit, "FILE", "write a report in JUnit's XML, too"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -264,6 +270,7 @@ static const struct cli_command commands[] = {
 	{ "positions", "[list|set|forget] [FILE|PATTERN]",
 	  "how far files are read; with the agent stopped, change that", positions_flags, 2,
 	  cmd_positions },
+	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
 	{ "help", "[NAME]", "this text; or about a command, an input, a stage or an output",
 	  no_flags, 1, cmd_help },
 	{ "version", "", "print the version", no_flags, 0, cmd_version },
@@ -321,7 +328,7 @@ static void help_all(struct buf *out)
 	help_kind(out, "Stages", CONF_STAGE, plugins, n);
 	help_kind(out, "Outputs", CONF_OUTPUT, plugins, n);
 	buf_c(out, "\nMore: tailrace help <name>; tailrace help agent for the top-level options, "
-		   "pipeline for\nthose of a pipeline. To begin with: tailrace run --quickstart\n");
+		   "pipeline and tests\nfor those. To begin with: tailrace run --quickstart\n");
 }
 
 struct topics {
@@ -331,6 +338,7 @@ struct topics {
 
 static const char *nth_topic(const void *ctx, size_t i)
 {
+	static const char *const own[] = { "agent", "pipeline", "tests" };
 	const struct topics *topics = ctx;
 
 	if (i < ARRAY_LEN(commands))
@@ -338,7 +346,8 @@ static const char *nth_topic(const void *ctx, size_t i)
 	i -= ARRAY_LEN(commands);
 	if (i < topics->n)
 		return topics->plugins[i].name;
-	return i == topics->n ? "agent" : i == topics->n + 1 ? "pipeline" : NULL;
+	i -= topics->n;
+	return i < ARRAY_LEN(own) ? own[i] : NULL;
 }
 
 /* Everything of that name. */
@@ -353,6 +362,8 @@ static void help_topic(struct buf *out, const char *name, const struct topics *t
 		conf_doc_help_table(out, &agent_conf_table, 0);
 	if (!strcmp(name, "pipeline"))
 		conf_doc_help_table(out, &pipeline_conf_table, 0);
+	if (!strcmp(name, "tests"))
+		conf_doc_help_table(out, &test_conf_table, 0);
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		const struct conf_plugin *plugin =
 			conf_plugin_find(topics->plugins, topics->n, kinds[i], str_c(name));

@@ -26,5 +26,6 @@ int cli_open(const char *path, struct err *err);
 bool cli_is_coloured(void);
 
 int cli_explain(const struct cli_args *args);
+int cli_test(const struct cli_args *args);
 
 #endif

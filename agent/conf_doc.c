@@ -317,6 +317,9 @@ void conf_doc_agent_page(struct buf *out)
 	page_table(out, NULL, &output_item_table);
 	buf_c(out, "\n## Pipelines\n\nOptions of every entry of `pipelines`.\n\n");
 	page_table(out, NULL, &pipeline_conf_table);
+	buf_c(out, "\n## Tests\n\nOptions of every entry of `tests`, see [Try a "
+		   "pipeline](../try.md#test).\n\n");
+	page_table(out, NULL, &test_conf_table);
 }
 
 static void index_kind(struct buf *out, const char *title, enum conf_plugin_kind kind,

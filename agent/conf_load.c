@@ -75,7 +75,8 @@ static struct conf_node *load_file(struct load *l, const char *path)
 
 static bool is_named_map(struct str key)
 {
-	return str_is(key, "inputs") || str_is(key, "outputs") || str_is(key, "pipelines");
+	return str_is(key, "inputs") || str_is(key, "outputs") || str_is(key, "pipelines") ||
+	       str_is(key, "tests");
 }
 
 static struct conf_entry *find(struct conf_node *map, struct str key)

@@ -237,7 +237,7 @@ void conf_doc_schema(struct buf *out, const struct conf_plugin *plugins, size_t 
 	struct conf_table own = agent_conf_table;
 	bool is_first = true;
 
-	own.n -= 3; /* inputs, outputs and pipelines follow in full */
+	own.n -= 4; /* inputs, outputs, pipelines and tests follow in full */
 	buf_c(out, "{\"$schema\": \"http://json-schema.org/draft-07/schema#\",\n"
 		   "\"title\": \"Tailrace configuration\",\n\"type\": \"object\",\n"
 		   "\"additionalProperties\": false,\n\"properties\": {");
@@ -249,6 +249,8 @@ void conf_doc_schema(struct buf *out, const struct conf_plugin *plugins, size_t 
 	buf_c(out,
 	      ",\n\"pipelines\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": ");
 	object(out, &pipeline_conf_table, NULL, NULL);
+	buf_c(out, "},\n\"tests\": {\"type\": [\"object\", \"null\"], \"additionalProperties\": ");
+	object(out, &test_conf_table, NULL, NULL);
 	buf_c(out, "}},\n\"definitions\": {\"stages\": ");
 	stages(out, plugins, n);
 	buf_c(out, "}}\n");

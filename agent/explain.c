@@ -9,44 +9,7 @@
 
 /* ---- records between stages ---- */
 
-static bool has_newer(const struct rec *r, const struct attr *a)
-{
-	for (const struct attr *later = a + 1; later < r->attrs + r->nattrs; later++)
-		if (later->kind == a->kind && str_eq(attr_name(later), attr_name(a)))
-			return true;
-	return false;
-}
-
-static void copy_labels(struct explain *e, struct explain_view *v, const struct label *labels,
-			uint32_t n)
-{
-	v->nlabels = n;
-	v->labels = arena_alloc(&e->arena, (n + 1) * sizeof(*v->labels));
-	for (uint32_t i = 0; i < n; i++)
-		v->labels[i] = (struct label){ arena_dup(&e->arena, labels[i].name),
-					       arena_dup(&e->arena, labels[i].value) };
-}
-
-static struct explain_view *view_of(struct explain *e, const struct rec *r,
-				    const struct label *labels, uint32_t nlabels)
-{
-	struct explain_view *v = arena_alloc(&e->arena, sizeof(*v));
-
-	*v = (struct explain_view){ .line = arena_dup(&e->arena, r->line),
-				    .time_ns = r->time_ns,
-				    .flags = r->flags & REC_FLAGS };
-	copy_labels(e, v, labels, nlabels);
-	v->attrs = arena_alloc(&e->arena, (r->nattrs + 1U) * sizeof(*v->attrs));
-	for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++)
-		if (a->kind != ATTR_GONE && !has_newer(r, a))
-			v->attrs[v->nattrs++] =
-				(struct explain_attr){ arena_dup(&e->arena, attr_name(a)),
-						       arena_dup(&e->arena, attr_value(a)), a->kind,
-						       a->type };
-	return v;
-}
-
-static bool same(const struct explain_view *a, const struct explain_view *b)
+static bool same(const struct view *a, const struct view *b)
 {
 	if (!str_eq(a->line, b->line) || a->time_ns != b->time_ns || a->flags != b->flags ||
 	    a->nlabels != b->nlabels || a->nattrs != b->nattrs)
@@ -144,11 +107,11 @@ static struct explain_step *add_step(struct explain *e, struct explain_trail *t,
 
 /* ---- the trace ---- */
 
-static const struct explain_view *look(struct explain *e, struct explain_trail *t,
-				       const struct batch *b, const struct rec *r)
+static const struct view *look(struct explain *e, struct explain_trail *t, const struct batch *b,
+			       const struct rec *r)
 {
 	const struct labels *l = rec_labels(b, r);
-	struct explain_view *v = view_of(e, r, l ? l->items : NULL, l ? l->n : 0);
+	struct view *v = view_of(&e->arena, r, l ? l->items : NULL, l ? l->n : 0);
 
 	if (!t->first)
 		t->first = v;
@@ -253,7 +216,7 @@ static void add_lines(struct explain *e, struct offline *o, struct batch *b, str
 			line.n--;
 		r->line = arena_dup(&b->arena, line);
 		r->time_ns = now_ns + (int64_t)i - 1;
-		t->first = t->last = view_of(e, r, o->source.labels, o->source.nlabels);
+		t->first = t->last = view_of(&e->arena, r, o->source.labels, o->source.nlabels);
 		track_add(e, track, t);
 	}
 }

@@ -27,7 +27,7 @@ static void no_probe(void *ctx, enum chain_probe probe, const struct stage *s,
 
 /* series: states at the same place of the way, one after the other, as a private key goes over
  * several lines. */
-static void ask_about(struct chain *chain, const struct explain_view *v, uint64_t series)
+static void ask_about(struct chain *chain, const struct view *v, uint64_t series)
 {
 	struct source source = {
 		.magic = SOURCE_MAGIC, .series = series, .labels = v->labels, .nlabels = v->nlabels
@@ -65,7 +65,7 @@ static int ask(struct explain *e, const struct conf_stage *redact, struct err *e
 	if (rc < 0)
 		return rc;
 	for (const struct explain_trail *t = e->trails; t; t = t->next) {
-		const struct explain_view *last = t->first;
+		const struct view *last = t->first;
 		uint64_t series = 0;
 
 		if (last)

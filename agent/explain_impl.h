@@ -5,20 +5,7 @@
 #define AGENT_EXPLAIN_IMPL_H
 
 #include "agent/offline.h"
-
-struct explain_attr {
-	struct str name, value;
-	uint8_t kind, type; /* enum attr_kind, enum attr_type */
-};
-
-/* A record between two stages. */
-struct explain_view {
-	struct str line;
-	int64_t time_ns;
-	uint32_t flags, nlabels, nattrs;
-	struct label *labels; /* the tenant among them */
-	struct explain_attr *attrs;
-};
+#include "agent/view.h"
 
 enum explain_end {
 	EXPLAIN_GOES_ON,
@@ -35,15 +22,15 @@ struct explain_step {
 	bool is_enter;                /* into the list of stages of this one */
 	bool is_redact;
 	enum explain_end end;
-	struct str reason;                /* of a drop */
-	const struct explain_view *after; /* the same pointer as before: nothing changed */
+	struct str reason;        /* of a drop */
+	const struct view *after; /* the same pointer as before: nothing changed */
 	struct explain_step *next;
 };
 
 struct explain_trail {
 	size_t line;       /* from 1; 0: made by a stage */
 	const char *maker; /* that stage */
-	const struct explain_view *first, *last;
+	const struct view *first, *last;
 	struct explain_step *steps, **steps_end;
 	const struct stage *unselected_by;
 	bool is_over;
@@ -111,7 +98,7 @@ struct explain_change {
 	bool is_new;
 };
 /* Calls put() for each difference. */
-void explain_changes(const struct explain_view *before, const struct explain_view *after,
+void explain_changes(const struct view *before, const struct view *after,
 		     void (*put)(void *ctx, const struct explain_change *change), void *ctx);
 
 #endif

@@ -7,8 +7,7 @@
 
 /* ---- what a step changed ---- */
 
-static const struct explain_attr *attr_like(const struct explain_view *v,
-					    const struct explain_attr *like)
+static const struct view_attr *attr_like(const struct view *v, const struct view_attr *like)
 {
 	for (uint32_t i = 0; i < v->nattrs; i++)
 		if (v->attrs[i].kind == like->kind && str_eq(v->attrs[i].name, like->name))
@@ -16,7 +15,7 @@ static const struct explain_attr *attr_like(const struct explain_view *v,
 	return NULL;
 }
 
-static const struct label *label_like(const struct explain_view *v, struct str name)
+static const struct label *label_like(const struct view *v, struct str name)
 {
 	for (uint32_t i = 0; i < v->nlabels; i++)
 		if (str_eq(v->labels[i].name, name))
@@ -24,12 +23,12 @@ static const struct label *label_like(const struct explain_view *v, struct str n
 	return NULL;
 }
 
-static enum explain_what what_of(const struct explain_attr *a)
+static enum explain_what what_of(const struct view_attr *a)
 {
 	return a->kind == ATTR_META ? CHANGED_METADATA : CHANGED_EXTRACTED;
 }
 
-static void attr_changes(const struct explain_view *before, const struct explain_view *after,
+static void attr_changes(const struct view *before, const struct view *after,
 			 void (*put)(void *ctx, const struct explain_change *change), void *ctx)
 {
 	for (uint32_t i = 0; i < before->nattrs; i++)
@@ -37,7 +36,7 @@ static void attr_changes(const struct explain_view *before, const struct explain
 			put(ctx, &(struct explain_change){ .what = what_of(&before->attrs[i]),
 							   .name = before->attrs[i].name });
 	for (uint32_t i = 0; i < after->nattrs; i++) {
-		const struct explain_attr *now = &after->attrs[i], *was = attr_like(before, now);
+		const struct view_attr *now = &after->attrs[i], *was = attr_like(before, now);
 
 		if (!was || !str_eq(was->value, now->value) || was->type != now->type)
 			put(ctx, &(struct explain_change){
@@ -46,7 +45,7 @@ static void attr_changes(const struct explain_view *before, const struct explain
 	}
 }
 
-void explain_changes(const struct explain_view *before, const struct explain_view *after,
+void explain_changes(const struct view *before, const struct view *after,
 		     void (*put)(void *ctx, const struct explain_change *change), void *ctx)
 {
 	char text[REC_FLAGS_TEXT_MAX > RFC3339_MAX ? REC_FLAGS_TEXT_MAX : RFC3339_MAX];
@@ -170,7 +169,7 @@ static void text_change(void *ctx, const struct explain_change *c)
 	buf_ch(s->out, '\n');
 }
 
-static void text_labels(struct show *s, const struct explain_view *v)
+static void text_labels(struct show *s, const struct view *v)
 {
 	const char *between = "";
 
@@ -189,7 +188,7 @@ static void text_labels(struct show *s, const struct explain_view *v)
 }
 
 /* The record as it is sent. */
-static void text_record(struct show *s, const struct explain_view *v)
+static void text_record(struct show *s, const struct view *v)
 {
 	const struct label *tenant = label_like(v, STR(LABEL_TENANT));
 	char text[REC_FLAGS_TEXT_MAX > RFC3339_MAX ? REC_FLAGS_TEXT_MAX : RFC3339_MAX];
@@ -265,7 +264,7 @@ static void text_stage(struct show *s, const struct explain_step *step)
 }
 
 /* Behind the stages of a list only what the enclosing one did itself is of interest. */
-static bool is_silent(const struct explain_step *step, const struct explain_view *before,
+static bool is_silent(const struct explain_step *step, const struct view *before,
 		      unsigned depth_before)
 {
 	return (!strcmp(step->stage, "clean") || depth_before > step->depth) &&
@@ -274,7 +273,7 @@ static bool is_silent(const struct explain_step *step, const struct explain_view
 
 static void text_trail(struct show *s, const struct explain_trail *t)
 {
-	const struct explain_view *before = t->first;
+	const struct view *before = t->first;
 	const struct explain_step *redact = last_redact(t);
 	unsigned depth = 0;
 
@@ -348,7 +347,7 @@ static void json_change(void *ctx, const struct explain_change *c)
 	buf_ch(s->out, '}');
 }
 
-static void json_view(struct show *s, const struct explain_view *v)
+static void json_view(struct show *s, const struct view *v)
 {
 	char text[REC_FLAGS_TEXT_MAX > RFC3339_MAX ? REC_FLAGS_TEXT_MAX : RFC3339_MAX];
 	const char *between = "";
@@ -379,8 +378,7 @@ static void json_view(struct show *s, const struct explain_view *v)
 	buf_ch(s->out, '}');
 }
 
-static void json_step(struct show *s, const struct explain_step *step,
-		      const struct explain_view *before)
+static void json_step(struct show *s, const struct explain_step *step, const struct view *before)
 {
 	static const char *const ends[] = { NULL, "not selected", "dropped", "held", NULL };
 
@@ -405,7 +403,7 @@ static void json_step(struct show *s, const struct explain_step *step,
 
 static void json_trail(struct show *s, const struct explain_trail *t)
 {
-	const struct explain_view *before = t->first, *sent = NULL;
+	const struct view *before = t->first, *sent = NULL;
 	const struct explain_step *redact = last_redact(t);
 	const char *between = "";
 

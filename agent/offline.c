@@ -150,6 +150,7 @@ void offline_close(struct offline *o)
 /* ---- time and input ---- */
 
 static int64_t stopped_at_ns;
+static const struct os_ops *running; /* NULL: the clock is */
 
 static int stopped(clockid_t id, struct timespec *t)
 {
@@ -163,10 +164,18 @@ void offline_stop_clock(int64_t wall_ns)
 {
 	static struct os_ops ops;
 
-	ops = *os;
+	if (!running)
+		running = os;
+	ops = *running;
 	ops.clock_gettime = stopped;
 	stopped_at_ns = wall_ns;
 	os = &ops;
+}
+
+void offline_run_clock(void)
+{
+	if (running)
+		os = TAKE(running);
 }
 
 int offline_read(int fd, size_t max_bytes, struct buf *ret, struct err *err)

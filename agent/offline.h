@@ -43,8 +43,9 @@ struct offline {
 int offline_open(struct offline *o, const struct offline_conf *conf, struct err *err) MUST_USE;
 void offline_close(struct offline *o);
 
-/* The clock stands still at that time from here on, for this process. */
+/* The clock of the process stands still at that time, until it runs again. */
 void offline_stop_clock(int64_t wall_ns);
+void offline_run_clock(void);
 
 /* Reads fd to its end, at most max_bytes; 0 or negative. */
 int offline_read(int fd, size_t max_bytes, struct buf *ret, struct err *err) MUST_USE;

@@ -156,6 +156,15 @@ static const struct {
 	  "--labels is a list like level=info,team=a, not 'team'" },
 	{ "explain " GOOD " --input ap", "", 2, "there is no input 'ap' (did you mean 'app'?)" },
 	{ "explain conf.d/quickstart.yaml --input syslog x", "", 0, "job=\"syslog\"}\n  x\n" },
+	{ "test conf.d/json-app.yaml", "", 0, "ok    paid\n1 test, 0 failed\n" },
+	{ "test " GOOD " --run piad", "", 2, "there is no test 'piad' (did you mean 'paid'?)" },
+	{ "test tests/golden/conf-test/diff.yaml --run bad", "", 1,
+	  "FAIL  bad  tests/golden/conf-test/diff.yaml:" },
+	{ "test tests/golden/conf-test/diff.yaml --run good --junit /dev/stdout", "", 0,
+	  "tests=\"1\" failures=\"0\"" },
+	{ "test " GOOD " --junit /nonexistent/x", "", 1, "cannot write /nonexistent/x: No such" },
+	{ "test tests/golden/explain/changes.yaml", "", 1, "the configuration has no `tests`" },
+	{ "help tests", "", 0, "dropped  map of texts\n" },
 	{ "dry-run " GOOD " /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
 };
 
