@@ -13,16 +13,20 @@
  *              a known issuer's first digits and length and a right check digit (Luhn). Not inside
  *              of hexadecimal tokens and decimal fractions.
  *   email      local@domain.tld, also internationalised ones. Not user@host.
- *   ipv4       four numbers up to 255 joined by dots (a fifth is taken for tcpdump's port).
+ *   ipv4       four numbers up to 255 joined by dots (a fifth is taken for tcpdump's port). Not
+ *              versions that say so: v1.2.3.4, Chrome/120.0.0.0.
  *   bearer     the token behind the word "bearer", unless it is an ordinary word.
  *   basic      the same for "basic".
- *   key_value  the value behind a key that ends in password, passwd, pwd, secret, token, api_key,
- *              access_key, private_key, secret_key (with _, - or nothing between) or authorization:
- *              key=value, key: value, "key": "value", key[...]=value; quoted values whole, lists and
- *              objects whole, and the credentials behind the scheme of an Authorization header.
+ *   key_value  the value behind a key that ends in one of the names of redact_key.c: key=value,
+ *              key: value, "key": "value" at any depth of JSON in JSON, key[...]=value,
+ *              key%3Dvalue, --key value; quoted values whole, lists and objects whole, the
+ *              credentials behind the scheme of an Authorization header, cookies to their end.
+ *              Not the words of a sentence behind "key: ", not what stands in place of a secret
+ *              (****, <redacted:email>, ${PASSWORD}), not PWD=/a/directory.
  *   the rest   the table in redact_known.c.
- * What is not found: secrets that are encoded (percent, base64, JSON \u escapes) or broken up by
- * characters nobody sees. */
+ * e-mail addresses are found percent-encoded, too. What is not found: other secrets in encodings
+ * (base64, percent twice, JSON \u escapes), or broken up by characters nobody sees; docs/redaction.md
+ * has measured figures. */
 #ifndef PIPELINE_REDACT_H
 #define PIPELINE_REDACT_H
 
@@ -57,7 +61,8 @@ enum { /* redact_options.detectors, ORed */
        REDACT_IBAN = 1 << 17,
        REDACT_IPV6 = 1 << 18,
        REDACT_MAC = 1 << 19,
-       REDACT_ALL = (1 << 20) - 1,
+       REDACT_COMMAND_LINE = 1 << 20,
+       REDACT_ALL = (1 << 21) - 1,
 };
 
 enum { /* redact_options.national, ORed */
@@ -83,9 +88,9 @@ enum { /* redact_options.national, ORed */
 enum {
 	REDACT_KIND_KNOWN = 6,
 	REDACT_KIND_PRIVATE_KEY = 8,
-	REDACT_KIND_CUT = 34,   /* the end of a cut text, where half a secret may stand */
-	REDACT_KIND_NAME = 35,  /* a value whose own name says that it is secret */
-	REDACT_KIND_RULES = 36, /* first own pattern */
+	REDACT_KIND_CUT = 35,   /* the end of a cut text, where half a secret may stand */
+	REDACT_KIND_NAME = 36,  /* a value whose own name says that it is secret */
+	REDACT_KIND_RULES = 37, /* first own pattern */
 	REDACT_KINDS_MAX = REDACT_KIND_RULES + REDACT_RULES_MAX,
 	REDACT_KNOWN = REDACT_KIND_CUT - REDACT_KIND_KNOWN,
 };

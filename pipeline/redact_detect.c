@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The detectors card, email, ipv4, bearer and basic: each looks at one place of a text. */
+#include "lib/check.h"
 #include "pipeline/redact_impl.h"
 
 /* By byte: RC_DIGIT 1, RC_ALPHA 2, RC_LOCAL 4, RC_DOMAIN 8, RC_TOKEN 16, RC_SPACE 32, RC_HEX 64,
@@ -41,10 +42,49 @@ static bool has_tld(const uint8_t *p, size_t from, size_t to)
 	return false;
 }
 
+/* user@1000.service, logo@2x.png: what stands behind the @ is no domain. */
+static bool is_unit_or_image(const uint8_t *p, size_t n)
+{
+	static const char *const ends[] = { ".service", ".socket", ".slice", ".scope", ".timer",
+					    ".target",  ".mount",  ".png",   ".jpg",   ".jpeg",
+					    ".webp",    ".gif",    ".svg" };
+
+	for (size_t i = 0; i < ARRAY_LEN(ends); i++)
+		if (redact_ends_with(p, n, ends[i], strlen(ends[i])))
+			return true;
+	return false;
+}
+
+/* The same in forms and URLs: bob%40example.com. */
+static void encoded_email(struct redact_search *s, size_t at)
+{
+	size_t start = at, end = at + 3;
+
+	if (s->n - at < 3 || memcmp(s->p + at, "%40", 3))
+		return;
+	while (start > s->email_end && redact_is(s->p[start - 1], RC_LOCAL) &&
+	       s->p[start - 1] != '%' && s->p[start - 1] != '&' && s->p[start - 1] != '=')
+		start--;
+	/* The letters of a code in front, as in %3Dbob: not part of it. */
+	if (start > 0 && s->p[start - 1] == '%' && at - start >= 2)
+		start += 2;
+	while (redact_at(s, end, RC_DOMAIN))
+		end++;
+	s->email_end = end;
+	while (end > at + 3 && (s->p[end - 1] == '.' || s->p[end - 1] == '-'))
+		end--;
+	if (start < at && has_tld(s->p, at + 3, end))
+		redact_add(s, 1, start, end, false);
+}
+
 void redact_email(struct redact_search *s, size_t at)
 {
 	size_t start = at, end = at + 1;
 
+	if (s->p[at] == '%') {
+		encoded_email(s, at);
+		return;
+	}
 	while (start > s->email_end && redact_is(s->p[start - 1], RC_LOCAL))
 		start--;
 	while (start < at && (s->p[start] == '\'' || s->p[start] == '.'))
@@ -54,7 +94,8 @@ void redact_email(struct redact_search *s, size_t at)
 	s->email_end = end;
 	while (end > at + 1 && (s->p[end - 1] == '.' || s->p[end - 1] == '-'))
 		end--;
-	if (start < at && has_tld(s->p, at + 1, end))
+	if (start < at && has_tld(s->p, at + 1, end) &&
+	    !is_unit_or_image(s->p + at + 1, end - at - 1))
 		redact_add(s, 1, start, end, false);
 }
 
@@ -77,6 +118,31 @@ static bool is_chained(const struct redact_search *s, size_t i)
 	return i < s->n && s->p[i] == '.' && redact_at(s, i + 1, RC_DIGIT);
 }
 
+/* v1.2.3.4, version=1.2.3.4, Chrome/120.0.0.0. Not host/10.0.0.1, as Java prints addresses. */
+static bool is_version(const struct redact_search *s, size_t start)
+{
+	static const char *const words[] = { "version", "ver", "release" };
+	static const char *const products[] = { "chrome/",  "chromium/",  "edg/",    "opr/",
+						"crios/",   "edga/",      "edgios/", "electron/",
+						"browser/", "webengine/", "vivaldi/" };
+	size_t i = start;
+
+	if (i && (s->p[i - 1] | 32) == 'v' && (i == 1 || !redact_is(s->p[i - 2], RC_ALPHA)))
+		return true;
+	while (i && start - i < 4 && memchr(" =:\"'", s->p[i - 1], 5))
+		i--;
+	for (size_t k = 0; k < ARRAY_LEN(products); k++)
+		if (redact_ends_with(s->p, i, products[k], strlen(products[k])))
+			return true;
+	for (size_t k = 0, n; k < ARRAY_LEN(words); k++) {
+		n = strlen(words[k]);
+		if (redact_ends_with(s->p, i, words[k], n) &&
+		    (i == n || !redact_is(s->p[i - n - 1], RC_ALPHA))) /* not "server" */
+			return true;
+	}
+	return false;
+}
+
 void redact_ipv4(struct redact_search *s, size_t at)
 {
 	size_t start = at, end;
@@ -89,6 +155,8 @@ void redact_ipv4(struct redact_search *s, size_t at)
 		return;
 	if (start > 1 && s->p[start - 1] == '.' && redact_is(s->p[start - 2], RC_DIGIT))
 		return; /* inside a longer chain */
+	if (is_version(s, start))
+		return;
 	end = octet(s, start);
 	for (int i = 0; i < 3; i++) {
 		size_t next = end + 1;

@@ -52,18 +52,42 @@ void redact_scan(struct redact_search *s, unsigned detectors);
 void redact_scan_plain(struct redact_search *s, unsigned detectors);
 void redact_scan_sse2(struct redact_search *s, unsigned detectors); /* x86-64 only */
 
-/* Detectors. `at` is: the '@'; the first digit; the last digit of the first number; the 'b'; the
- * byte before '=' or ':'. */
+/* Detectors. `at` is: the '@' or '%'; the first digit; the last digit of the first number; the 'b'; the
+ * byte before '=' or ':'; the first '-' of two; a '%'. */
 void redact_email(struct redact_search *s, size_t at);
 void redact_card(struct redact_search *s, size_t at);
 void redact_ipv4(struct redact_search *s, size_t at);
 void redact_scheme(struct redact_search *s, size_t at, unsigned detectors);
 void redact_key_value(struct redact_search *s, size_t at);
+void redact_option(struct redact_search *s, size_t at);
+void redact_encoded_value(struct redact_search *s, size_t at);
 
 /* Where the open end of a cut text begins, as far as the detectors are concerned. */
 size_t redact_cut_start(const struct redact_search *s, unsigned detectors);
-/* Does the name p[0..n) end in one of the telling keys? */
-bool redact_is_secret_key(const uint8_t *p, size_t n);
+
+/* What a name says about its value. */
+enum redact_key {
+	REDACT_KEY_NONE,
+	REDACT_KEY_SECRET,      /* chosen by people, perhaps: any word may be one */
+	REDACT_KEY_TOKEN,       /* made by machines: no ordinary word */
+	REDACT_KEY_CREDENTIALS, /* behind a scheme */
+	REDACT_KEY_COOKIE,      /* to the end of the header */
+};
+/* By how the name p[0..n) ends. */
+enum redact_key redact_key_kind(const uint8_t *p, size_t n);
+bool redact_ends_with(const uint8_t *p, size_t n, const char *end, size_t end_n);
+extern const uint32_t redact_key_ends[32];
+
+/* May a name end with the byte at `at`, as far as its last two letters tell? Passes a quote behind
+ * them; whatever else stands there has to be looked at. */
+static inline bool redact_may_end_key(const uint8_t *p, size_t at)
+{
+	if (p[at] == '"' && at && p[at - 1] != '\\' && p[at - 1] != ']')
+		at--;
+	if ((uint8_t)((p[at] | 32) - 'a') > 25 || (p[at] == 'D' && at && p[at - 1] == '5'))
+		return (uint8_t)(p[at] - '0') > 9;
+	return at && redact_key_ends[p[at] & 31] >> (p[at - 1] & 31) & 1;
+}
 
 /* Classes of bytes. */
 enum {

@@ -126,6 +126,10 @@ static size_t check_mac(struct str text, size_t start, size_t end)
 #define BEGIN "-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 #define END "-----END (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
 
+/* Of a command line: further words up to an option, its value in a word of its own or not. */
+#define OPTIONS "[^|;]*?\\s"
+#define ARGUMENT "(\"[^\"]*\"|'[^']*'|[^\\s\"'-][^\\s\"']*)"
+
 const struct redact_known redact_known[REDACT_KNOWN] = {
 	{ "jwt", "\\beyJ[A-Za-z0-9_-]{6,}(?:\\.[A-Za-z0-9_-]*){2,4}", .detector = REDACT_JWT },
 	{ "url_password", "[A-Za-z][A-Za-z0-9+.-]*://[^\\s/?#@:\"'<>]*:([^\\s/\"'<>]+)@",
@@ -166,6 +170,15 @@ const struct redact_known redact_known[REDACT_KNOWN] = {
 	  "9A-Fa-"
 	  "f]{4}\\b",
 	  .detector = REDACT_MAC, .check = check_mac },
+	{ "command_line",
+	  "\\bsshpass\\s+-p\\s*" ARGUMENT "|\\b(?:mysql|mariadb)" OPTIONS "-p" ARGUMENT
+	  "|\\bmongo" OPTIONS "-p\\s+" ARGUMENT
+	  "|\\b(?:docker|podman|helm)\\s[^|;]*?\\blogin" OPTIONS "-p\\s+" ARGUMENT
+	  "|\\bcurl" OPTIONS "(?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\\s:\"']*:([^\\s\"']+)"
+	  "|\\bredis-cli" OPTIONS "-a\\s+" ARGUMENT "|\\bldap[a-z]+" OPTIONS "-w\\s+" ARGUMENT
+	  "|\\B-pass(?:in|out)?\\s+pass:(\\S+)|\\B-(?:src|dest)?(?:storepass|keypass)\\s+" ARGUMENT
+	  "|\\B-(?:password|passwd|token|secret)\\s+" ARGUMENT,
+	  .detector = REDACT_COMMAND_LINE },
 	{ "us_ssn", "\\b[0-9]{3}-[0-9]{2}-[0-9]{4}\\b", .national = REDACT_US,
 	  .least = { .digits = 9, .dashes = 2 }, .check = redact_check_us },
 	{ "uk_nino", "(?i)\\b[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\\b",

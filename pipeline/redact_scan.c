@@ -14,46 +14,36 @@
 
 /* Bit i speaks of byte i of a group. */
 struct words {
-	uint64_t digit, dot, at;
-	uint64_t mark; /* = : */
-	uint64_t
-		tail; /* what may stand before a mark: last letters of keys, ] quotes, space and tab */
+	uint64_t digit, dot, dash, percent, at;
+	uint64_t mark;  /* = : */
 	uint64_t b, ea; /* b B; a A e E */
 };
 
 /* As one bit per class; a class is a set of high nibbles times a set of low ones, so that the vector
- * code finds it by two look-ups of 16 entries. Some sets are a little too large: harmless. */
+ * code finds it by two look-ups of 16 entries. */
 enum {
-	C_DIGIT = 128, /* 3 x 0..9 */
-	C_DOT = 2,     /* 2 x e */
-	C_AT = 4,      /* 4 x 0 */
-	C_MARK = 8,    /* 3 x a d */
-	C_LETTER = 16, /* 04567 x 4 9 d e: d t n y ] tab and I M U ^ } ~ */
-	C_QUOTE = 32,  /* 2 x 0 2 7: space and quotes */
-	C_B = 64,      /* 46 x 2 */
-	C_EA = 1,      /* 46 x 1 5 */
+	C_DIGIT = 128,  /* 3 x 0..9 */
+	C_B = 64,       /* 46 x 2 */
+	C_DASH = 32,    /* 2 x d */
+	C_PERCENT = 16, /* 2 x 5 */
+	C_MARK = 8,     /* 3 x a d */
+	C_AT = 4,       /* 4 x 0 */
+	C_DOT = 2,      /* 2 x e */
+	C_EA = 1,       /* 46 x 1 5 */
 };
 
 static const uint8_t hi_table[16] = {
-	[0] = C_LETTER,         [2] = C_DOT | C_QUOTE,
-	[3] = C_DIGIT | C_MARK, [4] = C_AT | C_LETTER | C_B | C_EA,
-	[5] = C_LETTER,         [6] = C_LETTER | C_B | C_EA,
-	[7] = C_LETTER,
+	[2] = C_DOT | C_DASH | C_PERCENT,
+	[3] = C_DIGIT | C_MARK,
+	[4] = C_AT | C_B | C_EA,
+	[6] = C_B | C_EA,
 };
 static const uint8_t lo_table[16] = {
-	[0] = C_DIGIT | C_AT | C_QUOTE,
-	[1] = C_DIGIT | C_EA,
-	[2] = C_DIGIT | C_QUOTE | C_B,
-	[3] = C_DIGIT,
-	[4] = C_DIGIT | C_LETTER,
-	[5] = C_DIGIT | C_EA,
-	[6] = C_DIGIT,
-	[7] = C_DIGIT | C_QUOTE,
-	[8] = C_DIGIT,
-	[9] = C_DIGIT | C_LETTER,
-	[10] = C_MARK,
-	[13] = C_MARK | C_LETTER,
-	[14] = C_DOT | C_LETTER,
+	[0] = C_DIGIT | C_AT, [1] = C_DIGIT | C_EA, [2] = C_DIGIT | C_B,
+	[3] = C_DIGIT,        [4] = C_DIGIT,        [5] = C_DIGIT | C_EA | C_PERCENT,
+	[6] = C_DIGIT,        [7] = C_DIGIT,        [8] = C_DIGIT,
+	[9] = C_DIGIT,        [10] = C_MARK,        [13] = C_MARK | C_DASH,
+	[14] = C_DOT,
 };
 
 typedef void scan_fn(const uint8_t *p, struct words *w);
@@ -65,11 +55,12 @@ static inline __attribute__((always_inline)) void scan_plain(const uint8_t *p, s
 		uint64_t c = hi_table[p[i] >> 4] & lo_table[p[i] & 15];
 
 		w->digit |= (c >> 7) << i;
-		w->dot |= (c >> 1 & 1) << i;
-		w->at |= (c >> 2 & 1) << i;
-		w->mark |= (c >> 3 & 1) << i;
-		w->tail |= ((c >> 4 | c >> 5) & 1) << i;
 		w->b |= (c >> 6 & 1) << i;
+		w->dash |= (c >> 5 & 1) << i;
+		w->percent |= (c >> 4 & 1) << i;
+		w->mark |= (c >> 3 & 1) << i;
+		w->at |= (c >> 2 & 1) << i;
+		w->dot |= (c >> 1 & 1) << i;
 		w->ea |= (c & 1) << i;
 	}
 }
@@ -93,7 +84,8 @@ scan_last(const uint8_t *end, size_t n, size_t before, struct words *w, scan_fn 
 	w->dot >>= gone;
 	w->at >>= gone;
 	w->mark >>= gone;
-	w->tail >>= gone;
+	w->dash >>= gone;
+	w->percent >>= gone;
 	w->b >>= gone;
 	w->ea >>= gone;
 }
@@ -118,22 +110,43 @@ static inline uint64_t card_bits(const struct words *w, uint64_t digit_before)
 
 /* Places of a group where detectors have to look. */
 struct places {
-	uint64_t at, ipv4, card, scheme, key;
+	uint64_t at, ipv4, card, scheme, key, option, percent;
 };
+
+/* "be" and "ba" begin many words. */
+static inline bool may_be_scheme(const struct redact_search *s, size_t at)
+{
+	uint8_t third = at + 2 < s->n ? s->p[at + 2] | 32 : 0;
+
+	return third == 'a' || third == 's';
+}
+
+static inline void look_for_key(struct redact_search *s, size_t at, bool is_before_mark)
+{
+	if (!is_before_mark && s->p[at] == '-')
+		redact_option(s, at);
+	else if (!is_before_mark)
+		redact_encoded_value(s, at);
+	else if (redact_may_end_key(s->p, at))
+		redact_key_value(s, at);
+}
 
 static __attribute__((noinline)) void look(struct redact_search *s, unsigned detectors, size_t base,
 					   struct places m)
 {
-	for (uint64_t x = detectors & REDACT_EMAIL ? m.at : 0; x; x &= x - 1)
+	/* Those of one detector in the order of the text: it remembers where it was. */
+	for (uint64_t x = detectors & REDACT_EMAIL ? m.at | m.percent : 0; x; x &= x - 1)
 		redact_email(s, base + (unsigned)__builtin_ctzll(x));
 	for (uint64_t x = detectors & REDACT_IPV4 ? m.ipv4 : 0; x; x &= x - 1)
 		redact_ipv4(s, base + (unsigned)__builtin_ctzll(x));
 	for (uint64_t x = detectors & REDACT_CARD ? m.card : 0; x; x &= x - 1)
 		redact_card(s, base + (unsigned)__builtin_ctzll(x));
 	for (uint64_t x = detectors & (REDACT_BEARER | REDACT_BASIC) ? m.scheme : 0; x; x &= x - 1)
-		redact_scheme(s, base + (unsigned)__builtin_ctzll(x), detectors);
-	for (uint64_t x = detectors & REDACT_KEY_VALUE ? m.key : 0; x; x &= x - 1)
-		redact_key_value(s, base + (unsigned)__builtin_ctzll(x));
+		if (may_be_scheme(s, base + (unsigned)__builtin_ctzll(x)))
+			redact_scheme(s, base + (unsigned)__builtin_ctzll(x), detectors);
+	for (uint64_t x = detectors & REDACT_KEY_VALUE ? m.key | m.option | m.percent : 0; x;
+	     x &= x - 1)
+		look_for_key(s, base + (unsigned)__builtin_ctzll(x), x & -x & m.key);
 }
 
 /* The words live in registers: everything here is inlined and nothing keeps their address. */
@@ -156,8 +169,10 @@ static inline __attribute__((always_inline)) void walk(struct redact_search *s, 
 		m.ipv4 = ipv4_bits(&w) & own;
 		m.card = card_bits(&w, digit_before) & own;
 		m.scheme = w.b & w.ea >> 1 & own;
-		m.key = w.tail & w.mark >> 1 & own;
-		if (m.at | m.ipv4 | m.card | m.scheme | m.key)
+		m.key = ~w.digit & w.mark >> 1 & own;
+		m.option = w.dash & w.dash >> 1 & own;
+		m.percent = w.percent & w.digit >> 1 & own;
+		if (m.at | m.ipv4 | m.card | m.scheme | m.key | m.option | m.percent)
 			look(s, detectors, i, m);
 		if (is_last)
 			return;
@@ -178,16 +193,13 @@ static inline __attribute__((always_inline)) void scan_sse2(const uint8_t *p, st
 		__m128i v = _mm_loadu_si128((const void *)(p + i));
 		__m128i lower = OR(v, _mm_set1_epi8(0x20));
 		__m128i number = _mm_sub_epi8(v, _mm_set1_epi8('0'));
-		__m128i letter =
-			OR(OR(EQ(lower, 'd'), EQ(lower, 't')), OR(EQ(lower, 'n'), EQ(lower, 'y')));
-		__m128i quote = OR(OR(EQ(v, ' '), EQ(v, '"')), OR(EQ(v, '\''), EQ(v, ']')));
-		__m128i before = OR(OR(letter, quote), EQ(v, '\t'));
 
 		w->digit |= BITS(_mm_cmpeq_epi8(_mm_min_epu8(number, _mm_set1_epi8(9)), number));
 		w->dot |= BITS(EQ(v, '.'));
 		w->at |= BITS(EQ(v, '@'));
 		w->mark |= BITS(OR(EQ(v, '='), EQ(v, ':')));
-		w->tail |= BITS(before);
+		w->dash |= BITS(EQ(v, '-'));
+		w->percent |= BITS(EQ(v, '%'));
 		w->b |= BITS(EQ(lower, 'b'));
 		w->ea |= BITS(OR(EQ(lower, 'e'), EQ(lower, 'a')));
 	}
@@ -229,8 +241,8 @@ AVX2 static inline __attribute__((always_inline)) void scan_avx2(const uint8_t *
 		_mm256_shuffle_epi8(lo, b));
 	w->digit = bits(a, b);
 	w->b = bits(_mm256_slli_epi16(a, 1), _mm256_slli_epi16(b, 1));
-	w->tail = bits(_mm256_or_si256(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(a, 3)),
-		       _mm256_or_si256(_mm256_slli_epi16(b, 2), _mm256_slli_epi16(b, 3)));
+	w->dash = bits(_mm256_slli_epi16(a, 2), _mm256_slli_epi16(b, 2));
+	w->percent = bits(_mm256_slli_epi16(a, 3), _mm256_slli_epi16(b, 3));
 	w->mark = bits(_mm256_slli_epi16(a, 4), _mm256_slli_epi16(b, 4));
 	w->at = bits(_mm256_slli_epi16(a, 5), _mm256_slli_epi16(b, 5));
 	w->dot = bits(_mm256_slli_epi16(a, 6), _mm256_slli_epi16(b, 6));

@@ -179,7 +179,7 @@ int redact_text(const struct redact *r, struct redact_scratch *s, struct pattern
 bool redact_is_secret_name(const struct redact *r, struct str name)
 {
 	return r->detectors & REDACT_KEY_VALUE &&
-	       redact_is_secret_key((const uint8_t *)name.p, name.n);
+	       redact_key_kind((const uint8_t *)name.p, name.n) != REDACT_KEY_NONE;
 }
 
 struct str redact_name_text(const struct redact *r, struct redact_scratch *s, struct str value,

@@ -118,8 +118,9 @@ static const struct conf_enum redact_detectors[] = {
 	{ "bearer", REDACT_BEARER, "the token behind `Bearer`" },
 	{ "basic", REDACT_BASIC, "the credentials behind `Basic`" },
 	{ "key_value", REDACT_KEY_VALUE,
-	  "values of keys that end in password, passwd, pwd, secret, token, api_key, access_key, "
-	  "private_key, secret_key or authorization" },
+	  "values of keys that end in password, passwd, pwd, pass, passphrase, secret, token, "
+	  "api_key, access_key, private_key and the like, credentials, authorization, cookie: "
+	  "`key=value`, `key: value`, JSON, `--key value`, percent-encoded" },
 	{ "jwt", REDACT_JWT, "JSON web tokens" },
 	{ "url_password", REDACT_URL_PASSWORD, "the password in `scheme://user:password@host`" },
 	{ "private_key", REDACT_PRIVATE_KEY,
@@ -137,6 +138,9 @@ static const struct conf_enum redact_detectors[] = {
 	{ "iban", REDACT_IBAN, "bank account numbers: country, length and check digits are right" },
 	{ "ipv6", REDACT_IPV6, "IPv6 addresses" },
 	{ "mac", REDACT_MAC, "MAC addresses" },
+	{ "command_line", REDACT_COMMAND_LINE,
+	  "passwords of `mysql -p`, `sshpass -p`, `curl -u`, `docker login -p`, `redis-cli -a`, "
+	  "`ldapsearch -w`, `keytool -storepass`, `openssl -passin`, `-password x`" },
 	{ NULL },
 };
 
@@ -187,7 +191,7 @@ static const struct conf_field redact_fields[] = {
 	CONF_FLAGS(
 		struct redact_conf, detectors,
 		"[card, email, bearer, basic, key_value, jwt, url_password, private_key, aws, gcp, "
-		"azure, github, gitlab, slack, stripe, saas]",
+		"azure, github, gitlab, slack, stripe, saas, command_line]",
 		redact_detectors, "What to look for."),
 	CONF_FLAGS(
 		struct redact_conf, national_ids, "[]", redact_national_ids,
