@@ -78,17 +78,6 @@ enum redact_key redact_key_kind(const uint8_t *p, size_t n);
 bool redact_ends_with(const uint8_t *p, size_t n, const char *end, size_t end_n);
 extern const uint32_t redact_key_ends[32];
 
-/* May a name end with the byte at `at`, as far as its last two letters tell? Passes a quote behind
- * them; whatever else stands there has to be looked at. */
-static inline bool redact_may_end_key(const uint8_t *p, size_t at)
-{
-	if (p[at] == '"' && at && p[at - 1] != '\\' && p[at - 1] != ']')
-		at--;
-	if ((uint8_t)((p[at] | 32) - 'a') > 25 || (p[at] == 'D' && at && p[at - 1] == '5'))
-		return (uint8_t)(p[at] - '0') > 9;
-	return at && redact_key_ends[p[at] & 31] >> (p[at - 1] & 31) & 1;
-}
-
 /* Classes of bytes. */
 enum {
 	RC_DIGIT = 1,
@@ -105,6 +94,17 @@ extern const uint8_t redact_class[256];
 static inline bool redact_is(uint8_t c, unsigned classes)
 {
 	return (redact_class[c] & classes) != 0;
+}
+
+/* May a name end with the byte at `at` (no digit), as far as its last two letters tell? Passes a
+ * quote; whatever else stands behind a name has to be looked at. */
+static inline bool redact_may_end_key(const uint8_t *p, size_t at)
+{
+	if (p[at] == '"' && at)
+		at--;
+	if (!redact_is(p[at], RC_ALPHA))
+		return true;
+	return at && redact_key_ends[p[at] & 31] >> (p[at - 1] & 31) & 1;
 }
 
 static inline bool redact_at(const struct redact_search *s, size_t i, unsigned classes)

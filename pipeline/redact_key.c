@@ -48,7 +48,7 @@ static const char of_pass[][7] = { "by", "com", "tres", "sur", "over", "under", 
  * before it. Nearly all other names are told apart by this alone. */
 #define BIT(c) (1u << ((c)&31))
 const uint32_t redact_key_ends[32] = {
-	['d' & 31] = BIT('r') | BIT('w'),
+	['d' & 31] = BIT('r') | BIT('w') | BIT('5'), /* %5D: key[password%5D= */
 	['w' & 31] = BIT('p'),
 	['e' & 31] = BIT('s') | BIT('d') | BIT('r') | BIT('i'),
 	['t' & 31] = BIT('r') | BIT('e'),
@@ -60,6 +60,22 @@ const uint32_t redact_key_ends[32] = {
 	['v' & 31] = BIT('v'),
 	['c' & 31] = BIT('v'),
 	['y' & 31] = BIT('e'),
+};
+
+/* The same for the third letter from the end. */
+static const uint32_t thirds[32] = {
+	['d' & 31] = BIT('o') | BIT('s') | BIT('p'),
+	['w' & 31] = UINT32_MAX,
+	['e' & 31] = BIT('a') | BIT('o') | BIT('u') | BIT('k'),
+	['t' & 31] = BIT('o') | BIT('r'),
+	['s' & 31] = BIT('a'),
+	['k' & 31] = BIT('p'),
+	['l' & 31] = BIT('i'),
+	['n' & 31] = BIT('k') | BIT('i'),
+	['p' & 31] = BIT('o'),
+	['v' & 31] = BIT('c'),
+	['c' & 31] = BIT('c'),
+	['y' & 31] = BIT('k'),
 };
 
 static uint8_t lower(uint8_t c)
@@ -100,10 +116,13 @@ enum redact_key redact_key_kind(const uint8_t *p, size_t n)
 {
 	if (n < 2 || !(redact_key_ends[p[n - 1] & 31] & BIT(p[n - 2])))
 		return REDACT_KEY_NONE;
-	if (is_key_of_something(p, n))
-		return REDACT_KEY_TOKEN;
+	if (n > 2 && !(thirds[p[n - 1] & 31] & BIT(p[n - 3])))
+		return REDACT_KEY_NONE;
+	if ((p[n - 1] | 32) == 'y')
+		return is_key_of_something(p, n) ? REDACT_KEY_TOKEN : REDACT_KEY_NONE;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
-		if (!redact_ends_with(p, n, keys[i].text, keys[i].n))
+		if ((keys[i].text[keys[i].n - 1] ^ p[n - 1]) & 31 ||
+		    !redact_ends_with(p, n, keys[i].text, keys[i].n))
 			continue;
 		if (keys[i].n == 4 && ends_with_any(p, n - 4, of_pass[0], sizeof(of_pass[0]),
 						    sizeof(of_pass) / sizeof(of_pass[0])))
