@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The only user of libcurl: its multi interface, driven by our loop. HTTP/1.1 over kept connections,
- * no redirects, no proxy or .netrc from the environment, and little is read of what comes back. */
-#include <curl/curl.h>
-#include <pthread.h>
+/* Pushes over HTTP/1.1 and kept connections: no redirects, no proxy or .netrc from the environment, and
+ * little is read of what comes back. With OAuth2, calls wait here while a token is fetched. */
+#include <errno.h>
 #include <stdio.h>
-#include <sys/epoll.h>
 
 #include "lib/check.h"
 #include "lib/clock.h"
@@ -14,12 +12,19 @@
 #include "outputs/loki/client.h"
 #include "outputs/loki/headers.h"
 #include "outputs/loki/loki.h"
+#include "outputs/loki/token.h"
+#include "outputs/loki/transfer.h"
 
 #define ANSWER_HEADERS_MAX ((size_t)64 * 1024) /* all lines, those of 100s included */
 #define HEADER_VALUE_MAX 64
 #define UPLOAD_BYTES (128L * 1024)
 #define CONNECT_MS 5000L
-#define CONNECTION_LIFE_S 600L /* a new address of the same name is found, some time */
+/* A new address of the same name is found when these have passed, or the connection has failed. */
+#define CONNECTION_LIFE_S 300L
+#define ADDRESS_LIFE_S 30L
+#define BACK_NS (60 * NS_PER_S)        /* then the first endpoint is tried again */
+#define TOKEN_FRESH_NS (10 * NS_PER_S) /* one refused when younger than this is no stale one */
+#define ENDPOINTS_MAX 9
 
 /* The shared lines as libcurl wants them. Counted: they may be read again while requests with the old
  * ones are under way. */
@@ -29,36 +34,44 @@ struct lines {
 	struct curl_slist list[HEADERS_MAX];
 };
 
+/* OAuth2. A call that finds no token waits for the request that is under way. */
+struct token_state {
+	struct slot *slot; /* of the request; NULL = none is under way */
+	struct client_call *waiting;
+	struct lines *lines;
+	struct buf form;
+	int64_t got_ns, until_ns; /* monotonic; until_ns 0 = there is none */
+};
+
 struct curl_client {
 	struct client ops;
-	struct loop *loop;
 	const struct loki_conf *conf;
-	CURLM *multi;
-	struct timer timer;
+	struct transfers *transfers;
 	struct lines *lines;
 	struct slot *idle; /* kept with their handles */
-	char *url;
+	char *urls[ENDPOINTS_MAX];
+	unsigned nurls, at; /* at: the one in use */
+	int64_t back_ns;    /* when to go back to the first */
+	struct token_state token;
 };
 
 /* One transfer: the handle, and what was read of the answer. */
 struct slot {
+	struct transfer transfer;
 	struct slot *next;
 	struct curl_client *client;
 	struct client_call *call;
 	CURL *easy;
+	unsigned url;             /* that it went to */
 	struct lines *lines;      /* a reference while under way */
 	struct curl_slist tenant; /* stands in front of the shared ones */
 	char tenant_line[200];
 	char error[CURL_ERROR_SIZE];
-	char body[ANSWER_BODY_MAX], retry_after[HEADER_VALUE_MAX], content_type[HEADER_VALUE_MAX];
+	char retry_after[HEADER_VALUE_MAX], content_type[HEADER_VALUE_MAX];
 	size_t body_n, retry_after_n, content_type_n, header_bytes;
 	bool is_body_full;
-};
-
-/* A socket that curl wants to be told about. */
-struct sock {
-	struct io io;
-	struct curl_client *client;
+	size_t body_max;
+	char body[];
 };
 
 bool tenant_is_valid(struct str tenant)
@@ -105,7 +118,7 @@ static void lines_put(struct lines *l)
 static size_t on_body(char *p, size_t size, size_t n, void *arg)
 {
 	struct slot *slot = arg;
-	size_t room = sizeof(slot->body) - slot->body_n;
+	size_t room = slot->body_max - slot->body_n;
 
 	n *= size;
 	if (n > room) {
@@ -144,21 +157,47 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	return n;
 }
 
-static void finish(struct slot *slot, CURLcode result)
+static long status_of(const struct slot *slot, CURLcode result)
 {
+	long status = 0;
+
+	if (result == CURLE_OK || slot->is_body_full)
+		curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
+	return status;
+}
+
+static struct str error_of(const struct slot *slot, CURLcode result)
+{
+	return str_c(slot->error[0] ? slot->error : curl_easy_strerror(result));
+}
+
+/* The next endpoint takes over from one that does not answer, or only a gateway in its place. */
+static void look_at_endpoint(struct curl_client *c, const struct slot *slot, int status)
+{
+	if (c->nurls == 1 || slot->url != c->at)
+		return;
+	if (status && status != 502 && status != 503 && status != 504)
+		return;
+	c->at = (c->at + 1) % c->nurls;
+	c->back_ns = clock_mono_ns() + BACK_NS;
+	/* By number: a URL may have a password in it. */
+	log_warn("another endpoint takes over", KV_I("from", slot->url), KV_I("to", c->at),
+		 KV_I("status", status));
+}
+
+static void on_finished(struct transfer *t, CURLcode result)
+{
+	struct slot *slot = container_of(t, struct slot, transfer);
 	struct curl_client *c = slot->client;
 	struct client_call *call = slot->call;
 	struct answer a = { .body = str_make(slot->body, slot->body_n),
 			    .retry_after = str_make(slot->retry_after, slot->retry_after_n),
 			    .content_type = str_make(slot->content_type, slot->content_type_n) };
-	long status = 0;
 
-	if (result == CURLE_OK || slot->is_body_full)
-		curl_easy_getinfo(slot->easy, CURLINFO_RESPONSE_CODE, &status);
-	else
-		a.error = str_c(slot->error[0] ? slot->error : curl_easy_strerror(result));
-	a.status = (int)status;
-	curl_multi_remove_handle(c->multi, slot->easy);
+	a.status = (int)status_of(slot, result);
+	if (!a.status)
+		a.error = error_of(slot, result);
+	look_at_endpoint(c, slot, a.status);
 	lines_put(TAKE(slot->lines));
 	slot->call = NULL;
 	call->slot = NULL;
@@ -166,88 +205,6 @@ static void finish(struct slot *slot, CURLcode result)
 	/* Only now: what done() sends must not overwrite the answer. */
 	slot->next = c->idle;
 	c->idle = slot;
-}
-
-static void look_for_finished(struct curl_client *c)
-{
-	CURLMsg *msg;
-	int left;
-
-	while ((msg = curl_multi_info_read(c->multi, &left))) {
-		CURLcode result = msg->data.result;
-		char *slot = NULL;
-
-		if (msg->msg != CURLMSG_DONE)
-			continue;
-		curl_easy_getinfo(msg->easy_handle, CURLINFO_PRIVATE, &slot);
-		finish((struct slot *)(void *)slot, result);
-	}
-}
-
-/* curl and the loop */
-
-static void on_ready(struct io *io, uint32_t events)
-{
-	struct sock *sock = container_of(io, struct sock, io);
-	struct curl_client *c = sock->client;
-	int what = 0, running;
-
-	/* Errors are found by reading, after what came before them. */
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR | EPOLLRDHUP))
-		what |= CURL_CSELECT_IN;
-	if (events & (EPOLLOUT | EPOLLERR))
-		what |= CURL_CSELECT_OUT;
-	curl_multi_socket_action(c->multi, io->fd, what, &running);
-	look_for_finished(c); /* sock may be gone */
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
-{
-	struct curl_client *c = arg;
-	struct sock *sock = socket_arg;
-	uint32_t events = 0;
-
-	(void)easy;
-	if (what == CURL_POLL_REMOVE) {
-		if (sock)
-			loop_io_del(c->loop, &sock->io);
-		mem_free(sock);
-		return 0;
-	}
-	if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-		events |= EPOLLIN;
-	if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-		events |= EPOLLOUT;
-	if (sock) {
-		loop_io_set(c->loop, &sock->io, events);
-		return 0;
-	}
-	sock = mem_zalloc(sizeof(*sock));
-	sock->client = c;
-	loop_io_add(c->loop, &sock->io, fd, events, on_ready);
-	curl_multi_assign(c->multi, fd, sock);
-	return 0;
-}
-
-static void on_expired(struct timer *t)
-{
-	struct curl_client *c = container_of(t, struct curl_client, timer);
-	int running;
-
-	curl_multi_socket_action(c->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-	look_for_finished(c);
-}
-
-static int on_timer(CURLM *multi, long timeout_ms, void *arg)
-{
-	struct curl_client *c = arg;
-
-	(void)multi;
-	if (timeout_ms < 0)
-		loop_timer_del(c->loop, &c->timer);
-	else
-		loop_timer_in(c->loop, &c->timer, timeout_ms * NS_PER_MS, on_expired);
-	return 0;
 }
 
 /* Transfers */
@@ -267,6 +224,8 @@ static void set_tls(CURL *easy, const struct loki_tls *tls)
 	set_text(easy, CURLOPT_CAINFO, tls->ca_file);
 	set_text(easy, CURLOPT_SSLCERT, tls->cert_file);
 	set_text(easy, CURLOPT_SSLKEY, tls->key_file);
+	/* A resumed session would go on with the certificate of before. */
+	curl_easy_setopt(easy, CURLOPT_SSL_SESSIONID_CACHE, 0L);
 }
 
 static void set_up(struct slot *slot, const struct curl_client *c)
@@ -274,13 +233,14 @@ static void set_up(struct slot *slot, const struct curl_client *c)
 	CURL *easy = slot->easy;
 	long timeout_ms = (long)(c->conf->timeout_ns / NS_PER_MS);
 
-	curl_easy_setopt(easy, CURLOPT_PRIVATE, slot);
 	curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, slot->error);
-	curl_easy_setopt(easy, CURLOPT_URL, c->url);
 	curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	curl_easy_setopt(easy, CURLOPT_PROXY, c->conf->proxy_url.n ? c->conf->proxy_url.p : "");
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, ""); /* the environment's does not count either */
+	curl_easy_setopt(easy, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+	curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, ADDRESS_LIFE_S);
 	curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
@@ -299,19 +259,27 @@ static void set_up(struct slot *slot, const struct curl_client *c)
 	set_tls(easy, &c->conf->tls);
 }
 
+static struct slot *new_slot(struct curl_client *c, size_t body_max,
+			     void (*done)(struct transfer *, CURLcode))
+{
+	struct slot *slot = mem_zalloc(sizeof(*slot) + body_max);
+
+	slot->client = c;
+	slot->body_max = body_max;
+	slot->easy = curl_easy_init();
+	CHECK(slot->easy); /* out of memory */
+	slot->transfer = (struct transfer){ slot->easy, done };
+	set_up(slot, c);
+	return slot;
+}
+
 static struct slot *take_slot(struct curl_client *c)
 {
 	struct slot *slot = c->idle;
 
-	if (slot) {
-		c->idle = slot->next;
-		return slot;
-	}
-	slot = mem_zalloc(sizeof(*slot));
-	slot->client = c;
-	slot->easy = curl_easy_init();
-	CHECK(slot->easy); /* out of memory */
-	set_up(slot, c);
+	if (!slot)
+		return new_slot(c, ANSWER_BODY_MAX, on_finished);
+	c->idle = slot->next;
 	return slot;
 }
 
@@ -338,29 +306,136 @@ static void set_headers(struct slot *slot, struct str tenant)
 	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, list);
 }
 
-static void client_send(struct client *client, struct client_call *call)
+static void start(struct curl_client *c, struct client_call *call)
 {
-	struct curl_client *c = container_of(client, struct curl_client, ops);
 	struct slot *slot = take_slot(c);
 
+	if (c->at && clock_mono_ns() >= c->back_ns)
+		c->at = 0;
 	slot->call = call;
 	call->slot = slot;
+	slot->url = c->at;
 	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->header_bytes = 0;
 	slot->is_body_full = false;
 	slot->error[0] = 0;
 	set_headers(slot, call->tenant);
+	curl_easy_setopt(slot->easy, CURLOPT_URL, c->urls[c->at]);
 	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, call->body.p);
 	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.n);
-	CHECK(curl_multi_add_handle(c->multi, slot->easy) == CURLM_OK);
+	transfers_add(c->transfers, &slot->transfer);
+}
+
+/* Tokens */
+
+static void end_token_request(struct curl_client *c)
+{
+	struct slot *slot = TAKE(c->token.slot);
+
+	lines_put(TAKE(c->token.lines));
+	secret_wipe(&c->token.form);
+	if (!slot)
+		return;
+	explicit_bzero(slot->body, slot->body_n);
+	free_slot(slot);
+}
+
+static void on_token(struct transfer *t, CURLcode result)
+{
+	struct slot *slot = container_of(t, struct slot, transfer);
+	struct curl_client *c = slot->client;
+	struct client_call *call = TAKE(c->token.waiting), *next;
+	struct err err = ERR_NONE;
+	struct buf token = BUF_INIT;
+	struct headers *headers;
+	long status = status_of(slot, result);
+	int64_t life_ns = 0;
+
+	if (!status)
+		err_set(&err, -EIO, STR_FMT, STR_ARG(error_of(slot, result)));
+	else if (status != 200)
+		err_set(&err, -EACCES, "it was answered %ld", status);
+	else if (token_read(str_make(slot->body, slot->body_n), &token, &life_ns, &err) == 0 &&
+		 (headers = headers_new(c->conf, &err))) {
+		headers_bearer(headers, buf_as_str(&token));
+		lines_put(c->lines);
+		c->lines = lines_new(headers);
+		c->token.got_ns = clock_mono_ns();
+		c->token.until_ns = c->token.got_ns + life_ns;
+	}
+	secret_wipe(&token);
+	end_token_request(c);
+	if (err.code)
+		log_error("cannot get an OAuth2 token, records are held", KV_ERR(&err));
+	for (; call; call = next) {
+		next = call->next;
+		if (err.code)
+			call->done(call, &(struct answer){ .error = STR("no OAuth2 token") });
+		else
+			start(c, call);
+	}
+}
+
+/* False with err when the secret cannot be read. */
+static bool ask_for_token(struct curl_client *c, struct err *err)
+{
+	struct headers *headers = token_request(&c->conf->oauth2, &c->token.form, err);
+	struct slot *slot;
+
+	if (!headers)
+		return false;
+	slot = c->token.slot = new_slot(c, TOKEN_ANSWER_MAX, on_token);
+	c->token.lines = lines_new(headers);
+	curl_easy_setopt(slot->easy, CURLOPT_HTTPHEADER, c->token.lines->list);
+	curl_easy_setopt(slot->easy, CURLOPT_URL, c->conf->oauth2.token_url.p);
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDS, c->token.form.p);
+	curl_easy_setopt(slot->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)c->token.form.n);
+	transfers_add(c->transfers, &slot->transfer);
+	return true;
+}
+
+/* The calls */
+
+static bool needs_token(const struct curl_client *c)
+{
+	return c->conf->oauth2.token_url.n && clock_mono_ns() >= c->token.until_ns;
+}
+
+static void client_send(struct client *client, struct client_call *call)
+{
+	struct curl_client *c = container_of(client, struct curl_client, ops);
+	struct client_call **last = &c->token.waiting;
+	struct err err = ERR_NONE;
+
+	if (!needs_token(c)) {
+		start(c, call);
+		return;
+	}
+	if (!c->token.slot && !ask_for_token(c, &err)) {
+		log_error("cannot ask for an OAuth2 token", KV_ERR(&err));
+		start(c, call); /* without one: Loki's 401 brings it back here, later */
+		return;
+	}
+	while (*last)
+		last = &(*last)->next;
+	call->slot = NULL;
+	call->next = NULL;
+	*last = call;
 }
 
 static void client_cancel(struct client *client, struct client_call *call)
 {
 	struct curl_client *c = container_of(client, struct curl_client, ops);
 	struct slot *slot = TAKE(call->slot);
+	struct client_call **at = &c->token.waiting;
 
-	CHECK(slot && slot->call == call);
-	curl_multi_remove_handle(c->multi, slot->easy);
+	if (!slot) {
+		while (*at != call)
+			at = &(*at)->next;
+		*at = call->next;
+		return;
+	}
+	CHECK(slot->call == call);
+	transfers_remove(c->transfers, &slot->transfer);
 	lines_put(TAKE(slot->lines));
 	slot->call = NULL;
 	slot->next = c->idle;
@@ -371,8 +446,13 @@ static bool client_reread(struct client *client)
 {
 	struct curl_client *c = container_of(client, struct curl_client, ops);
 	struct err err = ERR_NONE;
-	struct headers *fresh = headers_new(c->conf, &err);
+	struct headers *fresh;
 
+	if (c->conf->oauth2.token_url.n) {
+		c->token.until_ns = 0;
+		return clock_mono_ns() - c->token.got_ns > TOKEN_FRESH_NS;
+	}
+	fresh = headers_new(c->conf, &err);
 	if (!fresh) {
 		log_error("cannot read credentials again, keeping the old ones", KV_ERR(&err));
 		return false;
@@ -390,25 +470,23 @@ static void client_free(struct client *client)
 {
 	struct curl_client *c = container_of(client, struct curl_client, ops);
 
+	if (c->token.slot)
+		transfers_remove(c->transfers, &c->token.slot->transfer);
+	end_token_request(c);
 	while (c->idle) {
 		struct slot *slot = c->idle;
 
 		c->idle = slot->next;
 		free_slot(slot);
 	}
-	curl_multi_cleanup(c->multi);
-	loop_timer_del(c->loop, &c->timer);
+	transfers_free(c->transfers);
 	lines_put(c->lines);
-	mem_free(c->url);
+	for (unsigned i = 0; i < c->nurls; i++)
+		mem_free(c->urls[i]);
 	mem_free(c);
 }
 
 /* Making one */
-
-static void init_curl(void)
-{
-	CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-}
 
 /* The push path is added to a URL that has none. */
 static char *push_url(struct str url)
@@ -429,26 +507,18 @@ static char *push_url(struct str url)
 
 struct client *client_new(struct loop *loop, const struct loki_conf *conf, struct err *err)
 {
-	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	struct headers *headers = headers_new(conf, err);
 	struct curl_client *c;
 
 	if (!headers)
 		return NULL;
-	pthread_once(&once, init_curl);
 	c = mem_zalloc(sizeof(*c));
 	c->ops = (struct client){ client_send, client_cancel, client_reread, client_free };
-	c->loop = loop;
 	c->conf = conf;
 	c->lines = lines_new(headers);
-	c->url = push_url(conf->url);
-	c->multi = curl_multi_init();
-	CHECK(c->multi);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERFUNCTION, on_timer);
-	curl_multi_setopt(c->multi, CURLMOPT_TIMERDATA, c);
-	curl_multi_setopt(c->multi, CURLMOPT_MAXCONNECTS, (long)conf->shards);
-	curl_multi_setopt(c->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
+	c->urls[c->nurls++] = push_url(conf->url);
+	for (size_t i = 0; i < conf->failover_urls.n && c->nurls < ENDPOINTS_MAX; i++)
+		c->urls[c->nurls++] = push_url(conf->failover_urls.items[i]);
+	c->transfers = transfers_new(loop, (long)conf->shards);
 	return &c->ops;
 }

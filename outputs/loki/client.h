@@ -16,6 +16,7 @@ struct client_call {
 	/* On the loop's thread, never from inside send(). The answer is borrowed. May send again. */
 	void (*done)(struct client_call *call, const struct answer *a);
 	void *slot; /* the client's, while the call is under way */
+	struct client_call *next;
 };
 
 struct client {

@@ -75,10 +75,48 @@ static void put_base64(struct buf *out, struct str s)
 	}
 }
 
+void headers_basic(struct headers *h, struct str username, struct str password)
+{
+	struct buf line = BUF_INIT, both = BUF_INIT;
+
+	/* In one piece: nothing is left behind by growing. */
+	buf_reserve(&both, username.n + password.n + 2);
+	buf_str(&both, username);
+	buf_ch(&both, ':');
+	buf_str(&both, password);
+	buf_reserve(&line, 2 * both.n + 64);
+	buf_c(&line, "Authorization: Basic ");
+	put_base64(&line, buf_as_str(&both));
+	secret_wipe(&both);
+	put_line(h, &line);
+}
+
+void headers_bearer(struct headers *h, struct str token)
+{
+	struct buf line = BUF_INIT;
+
+	buf_reserve(&line, token.n + 64);
+	buf_c(&line, "Authorization: Bearer ");
+	buf_str(&line, token);
+	put_line(h, &line);
+}
+
+struct headers *headers_for_form(void)
+{
+	struct headers *h = mem_zalloc(sizeof(*h));
+	struct buf line = BUF_INIT;
+
+	buf_c(&line, "Content-Type: application/x-www-form-urlencoded");
+	put_line(h, &line);
+	buf_c(&line, "Accept: application/json");
+	put_line(h, &line);
+	return h;
+}
+
 static int put_credentials(struct headers *h, const struct loki_conf *conf, struct err *err)
 {
 	bool is_basic = secret_is_set(&conf->basic_auth.password);
-	struct buf secret = BUF_INIT, line = BUF_INIT, both = BUF_INIT;
+	struct buf secret = BUF_INIT;
 
 	if (!is_basic && !secret_is_set(&conf->bearer_token))
 		return 0;
@@ -92,22 +130,11 @@ static int put_credentials(struct headers *h, const struct loki_conf *conf, stru
 		return err_set(err, -EINVAL,
 			       "bearer_token is empty, too long or has a line break in it");
 	}
-	if (is_basic) {
-		buf_str(&both, conf->basic_auth.username);
-		buf_ch(&both, ':');
-		buf_str(&both, buf_as_str(&secret));
-		buf_reserve(&line,
-			    2 * both.n + 64); /* in one piece: nothing is left behind by growing */
-		buf_c(&line, "Authorization: Basic ");
-		put_base64(&line, buf_as_str(&both));
-	} else {
-		buf_reserve(&line, secret.n + 64);
-		buf_c(&line, "Authorization: Bearer ");
-		buf_str(&line, buf_as_str(&secret));
-	}
-	secret_wipe(&both);
+	if (is_basic)
+		headers_basic(h, conf->basic_auth.username, buf_as_str(&secret));
+	else
+		headers_bearer(h, buf_as_str(&secret));
 	secret_wipe(&secret);
-	put_line(h, &line);
 	return 0;
 }
 

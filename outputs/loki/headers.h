@@ -19,6 +19,11 @@ struct headers {
 /* Reads the secrets. NULL with err, which names only where they come from. */
 struct headers *headers_new(const struct loki_conf *conf, struct err *err);
 void headers_free(struct headers *h); /* wipes them */
+/* Those of a token request: a form. */
+struct headers *headers_for_form(void);
+/* Adds a line; the texts are checked by the caller. */
+void headers_basic(struct headers *h, struct str username, struct str password);
+void headers_bearer(struct headers *h, struct str token);
 bool headers_are_equal(const struct headers *a, const struct headers *b);
 
 /* A name of RFC 9110 5.1 that a user may set, and a value that cannot end the line. */

@@ -41,6 +41,27 @@ static const struct conf_field basic_auth_fields[] = {
 static const struct conf_table basic_auth_table =
 	CONF_TABLE(struct loki_basic_auth, basic_auth_fields);
 
+static const struct conf_enum client_auths[] = {
+	{ "basic", LOKI_CLIENT_BASIC, "in the `Authorization` header" },
+	{ "post", LOKI_CLIENT_POST, "as `client_id` and `client_secret` in the form" },
+	{ 0 },
+};
+static const struct conf_field oauth2_fields[] = {
+	CONF_STR(struct loki_oauth2, client_id, NULL, "Who we are.",
+		 .flags = CONF_REQUIRED | CONF_NONEMPTY, .example = "tailrace"),
+	CONF_SECRET(struct loki_oauth2, client_secret,
+		    "The secret for it, best as `file:/path` or `env:NAME`. Read for every token.",
+		    .flags = CONF_REQUIRED, .example = "file:/etc/tailrace/oauth2-secret"),
+	CONF_URL(struct loki_oauth2, token_url, NULL, "Where tokens are given out.",
+		 .flags = CONF_REQUIRED, .example = "https://login.example.com/oauth2/token"),
+	CONF_LIST(struct loki_oauth2, scopes, NULL, "Scopes to ask for."),
+	CONF_MAP(struct loki_oauth2, parameters, NULL,
+		 "More fields of the request, as `audience` or `resource`.", .flags = CONF_PRIVATE),
+	CONF_ENUM(struct loki_oauth2, client_auth, "basic", client_auths,
+		  "How the secret is sent."),
+};
+static const struct conf_table oauth2_table = CONF_TABLE(struct loki_oauth2, oauth2_fields);
+
 static const struct conf_field tls_fields[] = {
 	CONF_STR(struct loki_tls, ca_file, NULL,
 		 "Certificates (PEM) to trust instead of the system's.", .flags = CONF_NONEMPTY,
@@ -65,6 +86,16 @@ static const struct conf_field loki_fields[] = {
 	CONF_URL(struct loki_conf, url, NULL,
 		 "Where Loki is. `/loki/api/v1/push` is added when there is no path.",
 		 .flags = CONF_REQUIRED, .example = "http://127.0.0.1:3100"),
+	CONF_LIST(
+		struct loki_conf, failover_urls, NULL,
+		"More addresses of the same Loki, tried in turn while the ones before them do not "
+		"answer, or answer 502, 503 or 504. `url` is tried again every minute.",
+		.example = "[\"http://10.0.0.2:3100\"]"),
+	CONF_URL(struct loki_conf, proxy_url, NULL,
+		 "HTTP proxy to go by, with `user:password@` when it asks for them. Proxies that "
+		 "the "
+		 "environment names are not used.",
+		 .example = "http://proxy.example.com:3128"),
 	CONF_STR(struct loki_conf, tenant, NULL,
 		 "Tenant (`X-Scope-OrgID`) of records that no stage gave one.",
 		 .flags = CONF_NONEMPTY, .example = "team-a"),
@@ -87,6 +118,11 @@ static const struct conf_field loki_fields[] = {
 		    "Token for `Authorization: Bearer`, best as `file:/path` or `env:NAME`. Read "
 		    "again when Loki refuses it.",
 		    .example = "file:/etc/tailrace/loki-token"),
+	CONF_SECTION(
+		struct loki_conf, oauth2, struct loki_oauth2, &oauth2_table,
+		"OAuth2 client credentials: a token is fetched, kept, and fetched again before it "
+		"ends or when Loki refuses it. `tls` holds for the token server, too.",
+		.flags = CONF_OPTIONAL),
 	CONF_MAP(struct loki_conf, headers, NULL, "More header lines for every request.",
 		 .flags = CONF_PRIVATE),
 	CONF_SECTION(struct loki_conf, tls, struct loki_tls, &tls_table, "For `https` URLs."),
@@ -135,8 +171,23 @@ static void loki_check(struct conf_doc *doc, const struct conf_node *node, const
 		       "a tenant is at most 150 letters, digits and !-_.*'(), and not . or ..");
 	if (c->backoff.max_ns < c->backoff.min_ns)
 		at_key(doc, node, "backoff", "max is less than min");
-	if (secret_is_set(&c->basic_auth.password) && secret_is_set(&c->bearer_token))
-		at_key(doc, node, "bearer_token", "basic_auth and bearer_token exclude each other");
+	if (secret_is_set(&c->basic_auth.password) + secret_is_set(&c->bearer_token) +
+		    (c->oauth2.token_url.n != 0) >
+	    1)
+		at_key(doc, node, secret_is_set(&c->bearer_token) ? "bearer_token" : "basic_auth",
+		       "basic_auth, bearer_token and oauth2 exclude each other");
+	if (c->failover_urls.n > 8)
+		at_key(doc, node, "failover_urls", "at most 8 of them");
+	for (size_t i = 0; i < c->failover_urls.n; i++) {
+		struct err err = ERR_NONE;
+
+		if (!conf_parse_url(c->failover_urls.items[i], &err))
+			at_key(doc, node, "failover_urls", err.text);
+		else if (str_chr(c->failover_urls.items[i], '@') < c->failover_urls.items[i].n)
+			at_key(doc, node, "failover_urls",
+			       "no password here, it would be shown: basic_auth has a place for "
+			       "it");
+	}
 	if (!c->tls.cert_file.n != !c->tls.key_file.n)
 		at_key(doc, node, "tls", "cert_file and key_file belong together");
 	check_headers(doc, node, &c->headers);
