@@ -16,12 +16,14 @@
 	X(stage_docker)                                                                            \
 	X(stage_drop)                                                                              \
 	X(stage_eventlogmessage)                                                                   \
+	X(stage_geoip)                                                                             \
 	X(stage_json)                                                                              \
 	X(stage_keep)                                                                              \
 	X(stage_label_drop)                                                                        \
 	X(stage_label_keep)                                                                        \
 	X(stage_labels)                                                                            \
 	X(stage_level)                                                                             \
+	X(stage_limit)                                                                             \
 	X(stage_logfmt)                                                                            \
 	X(stage_match)                                                                             \
 	X(stage_metrics)                                                                           \

@@ -116,6 +116,24 @@ static bool entry_label(const struct batch *b, struct str name, struct attr *ret
 	return value.p != NULL;
 }
 
+void rec_copy(struct batch *b, struct rec *to, const struct rec *from)
+{
+	*to = *from;
+	to->line = arena_dup(&b->arena, from->line);
+	to->attrs = from->nattrs ? arena_alloc(&b->arena, from->nattrs * sizeof(*to->attrs)) : NULL;
+	to->attrs_cap = from->nattrs;
+	for (unsigned i = 0; i < from->nattrs; i++) {
+		const struct attr *a = &from->attrs[i];
+		size_t front = a->key == KEY_INLINE ? attr_name(a).n + sizeof(uint16_t) : 0;
+
+		to->attrs[i] = *a;
+		if (front + a->n)
+			to->attrs[i].p =
+				arena_dup(&b->arena, str_make(a->p - front, front + a->n)).p +
+				front;
+	}
+}
+
 bool rec_get(const struct batch *b, const struct rec *r, uint16_t key, struct attr *ret)
 {
 	for (unsigned i = r->nattrs; i-- > 0;) {

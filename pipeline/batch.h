@@ -100,6 +100,10 @@ static inline void rec_attrs_end(struct batch *b, struct rec *r, const struct at
 struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
 			     struct str value);
 
+/* Makes `to` a copy of `from`, which is of another batch, with its text in b's arena; its labels stay
+ * where they are. */
+void rec_copy(struct batch *b, struct rec *to, const struct rec *from);
+
 /* What a stage finds under a source name: the newest extracted value or metadata of that name, else
  * the label that the record entered the pipeline with (promtail.md 6.1: labels are copied into the
  * extracted map at entry). False when there is none; ATTR_NULL counts as found. */

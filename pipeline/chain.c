@@ -27,6 +27,7 @@ struct chain {
 	const struct labels *overflow; /* when even a source's own labels find no room */
 	struct pattern_scratch *scratch;
 	struct arena encode_arena;
+	bool is_ending;
 	unsigned depth;   /* chain_run and chain_emit under way */
 	int64_t nstreams; /* of this lane in the metric */
 	struct timer forget_timer;
@@ -58,6 +59,11 @@ struct loop *chain_loop(struct chain *c)
 const struct chain_trace *chain_trace(const struct chain *c)
 {
 	return c->conf.trace;
+}
+
+bool chain_is_ending(const struct chain *c)
+{
+	return c->is_ending;
 }
 
 void chain_charge(struct chain *c, int64_t bytes)
@@ -551,6 +557,7 @@ void chain_run(struct chain *c, struct batch *b)
 void chain_flush(struct chain *c, struct source *source)
 {
 	c->depth++;
+	c->is_ending |= !source;
 	flush(c, source);
 	leave(c);
 }

@@ -62,7 +62,7 @@ void chain_close(struct chain *c);
 
 /* Takes the batch through the stages to the sinks and frees it. */
 void chain_run(struct chain *c, struct batch *b);
-/* Makes stages emit what they hold for the source (NULL: for all). */
+/* Makes stages emit what they hold for the source (NULL: for all, because the chain ends). */
 void chain_flush(struct chain *c, struct source *source);
 
 #endif

@@ -59,7 +59,10 @@ void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 /* The same record as REC_DROP, counted under the reason the user's configuration names. */
 void chain_count_drop(struct chain *c, const char *reason, uint64_t n);
 
-/* Holding records beyond their batch: see hold.h, which is the only user of these. A batch made with
+/* The last flush is under way: what waits for anything must go on now. */
+bool chain_is_ending(const struct chain *c);
+
+/* Holding records beyond their batch: see hold.h, which with the stage limit is the only user of these. A batch made with
  * chain_emit_batch() on (pinned) base labels goes on with the stage after `s`; its ack carries the
  * acks of what is in it. Records that became part of another one are counted with chain_joined(). */
 void chain_charge(struct chain *c, int64_t bytes); /* negative gives back */

@@ -32,6 +32,7 @@ HOMES = {
 	r"snappy.*": {"outputs/loki/compress.c"},
 	r"zlib\.h|zstd.*\.h": {"lib/inflate.c"},
 	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
+	r"maxminddb.*": {"pipeline/geo.c"},
 	r"nghttp2/.*": {"inputs/otlp/grpc.c"},
 	r"systemd/.*": {"inputs/journal/reader.c", "agent/service.c"},
 	r"protobuf-c/.*|.*\.pb-c\.h": set(),

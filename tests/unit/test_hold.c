@@ -13,7 +13,7 @@
 #include "pipeline/stages/multiline.h"
 #include "tests/unit/test.h"
 
-extern const struct stage_ops stage_multiline, stage_cri, stage_dedup;
+extern const struct stage_ops stage_multiline, stage_cri, stage_dedup, stage_limit;
 
 #define BUDGET (1 << 20)
 #define BLOCKS 4096
@@ -87,6 +87,15 @@ static void settle(struct life *l, size_t i)
 static struct multiline_conf lines = { .max_wait_ns = 3600 * NS_PER_S, .max_bytes = 1 << 18 };
 static struct cri_conf parts = { .partial = { 3600 * NS_PER_S, 1 << 18 } };
 
+/* As pipeline/stages/limit.c has it. */
+static struct limit_conf {
+	double rate;
+	unsigned burst;
+	bool drop;
+	struct str by_label_name;
+	unsigned max_distinct_labels;
+} limit = { .rate = 100000, .burst = 3 };
+
 static struct dedup_conf dedup = { .window_ns = 3600 * NS_PER_S,
 				   .consecutive = true,
 				   .max_keys = 100,
@@ -115,6 +124,7 @@ static void life_begin(struct life *l, const char *name, const struct stage_ops 
 		items[i].plugin = &plugins[i];
 		items[i].conf = ops == &stage_cri     ? (void *)&parts
 				: ops == &stage_dedup ? (void *)&dedup
+				: ops == &stage_limit ? (void *)&limit
 						      : (void *)&lines;
 	}
 	stages = (struct conf_stages){ .n = two ? 2 : 1, .items = items };
@@ -411,6 +421,42 @@ static void repeats_over_batches(void)
 	dedup.window_ns = 3600 * NS_PER_S;
 }
 
+/* Waiting for a rate: in order, with its credit taken and its ack open until it went on. */
+static void waits_for_the_rate(void)
+{
+	struct source s = source_of(1), other = source_of(2);
+	struct life l;
+
+	limit.rate = 200;
+	limit.burst = 2;
+	life_begin(&l, "waits_for_the_rate", &stage_limit, NULL);
+	give(&l, &s, "a\nb\nc", 10, ack(0));
+	OUT(l, "10 a\n11 b\n");
+	give(&l, &s, "d\ne", 20, ack(1));
+	OK(!is_settled[0]);
+	OK(atomic_load(&l.budget.free_bytes) < BUDGET);
+	while (!is_settled[1])
+		loop_once(l.loop, 100);
+	OUT(l, "10 a\n11 b\n12 c\n20 d\n21 e\n");
+	OK(is_settled[0]);
+	EQ_INT(atomic_load(&l.budget.free_bytes), BUDGET);
+	/* Short memory does not make it faster, the end does. */
+	limit.rate = 0.001;
+	life_end(&l, false);
+	life_begin(&l, "waits_until_the_end", &stage_limit, NULL);
+	give(&l, &other, "a\nb\nc", 10, ack(0));
+	chain_charge(l.chain, BUDGET / 2);
+	give(&l, &other, "d", 20, ack(1));
+	chain_charge(l.chain, -BUDGET / 2);
+	OUT(l, "10 a\n11 b\n");
+	chain_flush(l.chain, NULL);
+	OUT(l, "10 a\n11 b\n12 c\n20 d\n");
+	OK(is_settled[1]);
+	life_end(&l, false);
+	limit.rate = 100000;
+	limit.burst = 3;
+}
+
 /* Memory is bounded: the oldest is forgotten, and its repeats are told of. */
 static void most_remembered(void)
 {
@@ -443,7 +489,7 @@ static void most_remembered(void)
 
 #define FILE_BATCHES 60
 
-enum kind { LINES, PARTS, REPEATS, REPEATS_OF_WINDOW, KINDS };
+enum kind { LINES, PARTS, REPEATS, REPEATS_OF_WINDOW, LIMITED, KINDS };
 
 struct file {
 	char text[FILE_BATCHES][512];
@@ -494,7 +540,8 @@ static void make_file(struct file *f, enum kind kind)
 						       1 + line / 16, streams[roll(2)],
 						       roll(3) ? "F" : "P");
 			at += (size_t)snprintf(f->text[i] + at, sizeof(f->text[i]) - at, "%s%u%s",
-					       roll(3) ? "" : " ", kind >= REPEATS ? roll(2) : line,
+					       roll(3) ? "" : " ",
+					       kind >= REPEATS && kind != LIMITED ? roll(2) : line,
 					       k + 1 < n ? "\n" : "");
 		}
 	}
@@ -540,10 +587,11 @@ static void live(const struct file *f, struct reader *saved, enum kind kind, int
 
 	reader = &now;
 	life_begin(&l, "kills",
-		   kind == PARTS   ? &stage_cri
-		   : kind == LINES ? &stage_multiline
-				   : &stage_dedup,
-		   kind == PARTS ? &stage_multiline : NULL);
+		   kind == PARTS     ? &stage_cri
+		   : kind == LINES   ? &stage_multiline
+		   : kind == LIMITED ? &stage_limit
+				     : &stage_dedup,
+		   kind == PARTS || kind == LIMITED ? &stage_multiline : NULL);
 	l.keeps = true;
 	s.uniq = saved->uniq;
 	for (int i = now.position; i < until; i++) {
@@ -552,6 +600,8 @@ static void live(const struct file *f, struct reader *saved, enum kind kind, int
 		ack_init(a, NULL, on_settled);
 		ack_line_add(&now.line, a);
 		give(&l, &s, f->text[i], f->t0[i], a);
+		if (kind == LIMITED)
+			loop_once(l.loop, (int)roll(2));
 		while (l.nblocks && roll(3))
 			settle(&l, roll((unsigned)l.nblocks));
 	}
@@ -571,7 +621,7 @@ static void kills(void)
 	lines = (struct multiline_conf){ .indent = true,
 					 .max_wait_ns = 3600 * NS_PER_S,
 					 .max_bytes = 1 << 18 };
-	for (unsigned round = 0; round < 400; round++) {
+	for (unsigned round = 0; round < 500; round++) {
 		struct buf whole = BUF_INIT, pieces = BUF_INIT, want, got;
 		struct reader at = { 0 }, once = { 0 };
 		enum kind kind = round % KINDS;
@@ -617,6 +667,7 @@ int main(void)
 	RUN(bounded_repeats);
 	RUN(repeats_over_batches);
 	RUN(most_remembered);
+	RUN(waits_for_the_rate);
 	RUN(kills);
 	return test_end();
 }
