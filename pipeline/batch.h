@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 #include "lib/arena.h"
+#include "pipeline/labels.h"
 #include "pipeline/record.h"
 #include "pipeline/uniq.h"
 
@@ -28,6 +29,7 @@ struct source {
 			  * file and the next of its name): what is held joins across them */
 	uint32_t nlabels;
 	const struct label *labels; /* base labels, sorted by name; the input owns them */
+	struct labels_known known;  /* touched by the lane only */
 	struct uniq uniq;           /* touched by the lane only; the input sets it before the first
 				    * batch (restored state) and reads snapshots in struct ack */
 };

@@ -537,7 +537,7 @@ void chain_run(struct chain *c, struct batch *b)
 	CHECK_OBJ(c, CHAIN_MAGIC);
 	CHECK_OBJ(b, BATCH_MAGIC);
 	c->depth++;
-	b->labels = labels_intern(c->labels, b->source->labels, b->source->nlabels);
+	b->labels = labels_intern_known(c->labels, &source->known, source->labels, source->nlabels);
 	if (!b->labels)
 		overflow(c, b);
 	CHECK(source->entry <= c->conf.nfront);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Interning label sets: a hash table of sets by content, and one of steps (set + changes -> set), so
  * that the usual case is one look-up without sorting or rendering. */
+#include <stdatomic.h>
+
 #include "lib/buf.h"
 #include "lib/check.h"
 #include "lib/mem.h"
@@ -25,15 +27,20 @@ struct label_table {
 	size_t max_sets, nsets, nsteps, step_bytes;
 	size_t reserve; /* sets beyond max_sets that the present call may make */
 	uint64_t epoch, forgot_at;
+	uint64_t
+		id; /* of what is in it: changes when sets are thrown out, no two tables have the same */
 	struct labels *sets[BUCKETS];
 	struct step *steps[BUCKETS];
 };
+
+static _Atomic uint64_t nids;
 
 struct label_table *label_table_new(size_t max_sets)
 {
 	struct label_table *t = mem_zalloc(sizeof(*t));
 
 	t->max_sets = max_sets ? max_sets : 1;
+	t->id = ++nids;
 	return t;
 }
 
@@ -287,6 +294,18 @@ const struct labels *labels_intern(struct label_table *t, const struct label *it
 	return apply(t, NULL, items, n);
 }
 
+const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,
+					 const struct label *items, size_t n)
+{
+	if (known->table == t->id) {
+		((struct labels *)(uintptr_t)known->set)->used_at = t->epoch;
+		return known->set;
+	}
+	known->set = labels_intern(t, items, n);
+	known->table = known->set ? t->id : 0;
+	return known->set;
+}
+
 const struct labels *labels_intern_reserved(struct label_table *t, const struct label *items,
 					    size_t n)
 {
@@ -390,8 +409,10 @@ static size_t throw_out(struct label_table *t, uint64_t epoch)
 			t->nsets--;
 		}
 	}
-	if (t->nsets != before)
+	if (t->nsets != before) {
 		forget_steps(t); /* they point at sets */
+		t->id = ++nids;
+	}
 	return t->nsets - pinned;
 }
 

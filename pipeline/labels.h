@@ -46,6 +46,14 @@ void label_table_free(struct label_table *t);
  * NULL when the table is full. */
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n);
 
+/* The same for what keeps its labels, without looking at them again: *known is zeroed at first. */
+struct labels_known {
+	const struct labels *set;
+	uint64_t table; /* which one, since it last threw sets out */
+};
+const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,
+					 const struct label *items, size_t n);
+
 /* The same for a set that must be: finds room for LABELS_RESERVED of them beyond the guard. */
 const struct labels *labels_intern_reserved(struct label_table *t, const struct label *items,
 					    size_t n);

@@ -138,8 +138,11 @@ static inline struct pos_range *pos_range_at(struct pos *p, size_t i)
 }
 
 /* One write() of what has changed, no fsync; rewrites the file when it has grown too long. False
- * when the disk refuses: everything goes on, and a later flush tries to rewrite the file. */
+ * when the disk refuses: everything goes on, and a later flush tries to rewrite the file. How far
+ * files are settled is not in it: after a kill, what was settled since is read again, and is the same. */
 bool positions_flush(struct positions *ps);
+/* The same with how far files are settled: one line for each, however many batches it had. */
+bool positions_flush_settled(struct positions *ps);
 /* Rewrites the file, with fsync. */
 bool positions_save(struct positions *ps);
 bool positions_have_changes(const struct positions *ps);

@@ -13,6 +13,7 @@
 #include "lib/os.h"
 
 #define REWRITE_BYTES (8u << 20) /* and eight times what a fresh file has */
+#define PENDING_KEEPS_BYTES 65536
 #define LINE_MAX_BYTES (3 * POS_PATH_MAX + 256)
 #define RENDER_MAX ((size_t)1 << 30)
 /* Never through a link, never waiting for the other end of a pipe: what lies there may be a trap. */
@@ -58,6 +59,18 @@ static bool sync_dir(const struct positions *ps)
 	return ok;
 }
 
+/* Of ten thousand new files it holds megabytes. */
+static void clear_pending(struct positions *ps)
+{
+	size_t max = ps->pending.max;
+
+	if (ps->pending.cap > PENDING_KEEPS_BYTES) {
+		buf_fini(&ps->pending);
+		ps->pending.max = max;
+	}
+	buf_clear(&ps->pending);
+}
+
 static bool rewrite(struct positions *ps)
 {
 	struct buf text = { .max = RENDER_MAX };
@@ -84,7 +97,7 @@ static bool rewrite(struct positions *ps)
 	ps->fd = fd;
 	ps->file_bytes = ps->saved_bytes = text.n;
 	ps->is_damaged = false;
-	buf_clear(&ps->pending);
+	clear_pending(ps);
 	while (ps->dirty) {
 		ps->dirty->is_dirty = false;
 		ps->dirty = ps->dirty->next_dirty;
@@ -105,17 +118,16 @@ static void render_dirty(struct positions *ps)
 
 static bool append(struct positions *ps)
 {
-	render_dirty(ps);
 	if (ps->is_damaged || ps->pending.is_cut || !write_all(ps->fd, buf_as_str(&ps->pending))) {
 		/* Half a line may be there now; only a new file is sure to be whole. */
 		if (!ps->is_damaged)
 			trouble(ps, "append");
 		ps->is_damaged = true;
-		buf_clear(&ps->pending); /* the new file will have it */
+		clear_pending(ps); /* the new file will have it */
 		return false;
 	}
 	ps->file_bytes += ps->pending.n;
-	buf_clear(&ps->pending);
+	clear_pending(ps);
 	return true;
 }
 
@@ -123,12 +135,13 @@ bool positions_save(struct positions *ps)
 {
 	if (!ps->path) {
 		render_dirty(ps);
-		buf_clear(&ps->pending);
+		clear_pending(ps);
 		return true;
 	}
 	positions_forget_old(ps);
 	if (rewrite(ps))
 		return true;
+	render_dirty(ps);
 	append(ps); /* what is there is as good as a new file */
 	return false;
 }
@@ -152,11 +165,17 @@ bool positions_flush(struct positions *ps)
 	bool is_long = ps->file_bytes + ps->pending.n > limit;
 
 	tidy(ps);
-	if (!positions_have_changes(ps))
+	if (!ps->pending.n && !ps->is_damaged)
 		return true;
 	if (!ps->path || ((ps->is_damaged || is_long) && clock_mono_ns() >= ps->retry_at_ns))
 		return positions_save(ps);
 	return append(ps);
+}
+
+bool positions_flush_settled(struct positions *ps)
+{
+	render_dirty(ps);
+	return positions_flush(ps);
 }
 
 /* ---- opening ------------------------------------------------------------------------------ */

@@ -24,15 +24,15 @@ static const char hex_digits[] = "0123456789abcdef";
 
 static void put(struct buf *out, uint64_t v)
 {
-	char digits[17];
-	size_t at = sizeof(digits);
+	unsigned n = v ? (unsigned)(67 - __builtin_clzll(v)) / 4 : 1;
+	char *p;
 
-	do {
-		digits[--at] = hex_digits[v & 15];
-		v >>= 4;
-	} while (v);
-	digits[--at] = ' ';
-	buf_put(out, digits + at, sizeof(digits) - at);
+	if (!buf_reserve(out, n + 1))
+		return;
+	p = out->p + out->n;
+	out->n += n + 1;
+	for (*p = ' '; n; v >>= 4)
+		p[n--] = hex_digits[v & 15];
 }
 
 static size_t begin(struct buf *out, char type, uint64_t num)

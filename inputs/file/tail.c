@@ -332,7 +332,7 @@ static void on_save(struct timer *timer)
 {
 	struct file_input *fi = container_of(timer, struct file_input, save_timer);
 
-	if (!positions_flush(fi->positions))
+	if (!positions_flush_settled(fi->positions))
 		metric_add(fi->position_errors, 1);
 	/* What the disk did not take is tried again. */
 	if (fi->positions->is_damaged)

@@ -69,7 +69,9 @@ struct watch {
 	size_t ndirs;
 	unsigned round, polled;
 	bool has_told_watches, has_told_instances;
-	struct buf path;
+	struct buf path; /* of the last event */
+	const struct dir *path_dir; /* whose path it begins with, with the slash, or NULL */
+	size_t path_dir_n;
 	char events[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
 };
 
@@ -190,6 +192,8 @@ static void drop_dir(struct watch *w, struct dir **at)
 	map_del(&w->by_path, &d->by_path);
 	w->polled -= d->is_polled;
 	w->ndirs--;
+	if (w->path_dir == d)
+		w->path_dir = NULL;
 	mem_free((void *)(uintptr_t)d->path.p);
 	mem_free(d);
 }
@@ -334,10 +338,16 @@ static void file_event(struct watch *w, const struct inotify_event *e)
 
 static struct str event_path(struct watch *w, const struct dir *d, const struct inotify_event *e)
 {
-	buf_clear(&w->path);
-	buf_str(&w->path, d->path);
-	if (d->path.n > 1)
-		buf_ch(&w->path, '/');
+	/* Mostly the directory is that of the last event. */
+	if (w->path_dir != d) {
+		buf_clear(&w->path);
+		buf_str(&w->path, d->path);
+		if (d->path.n > 1)
+			buf_ch(&w->path, '/');
+		w->path_dir = d;
+		w->path_dir_n = w->path.n;
+	}
+	w->path.n = w->path_dir_n;
 	buf_put(&w->path, e->name, strnlen(e->name, e->len));
 	buf_cstr(&w->path);
 	return buf_as_str(&w->path);

@@ -142,7 +142,7 @@ static void copied_while_down(void)
 		rig_start(g);
 		UNTIL(g, g->ngot == 100);
 		rig_run(g, 2);
-		OK(positions_flush(rig_input(g)->positions));
+		OK(positions_flush_settled(rig_input(g)->positions));
 		g->holds = true;
 		append_numbered(g, "a.log", "n", 100, 100);
 		UNTIL(g, g->ngot == 200);
@@ -160,7 +160,7 @@ static void copied_while_down(void)
 		EQ_INT(g->got[99].time_ns, times[1]);
 		check_names(g, "a.log");
 		rig_run(g, 2);
-		OK(positions_flush(rig_input(g)->positions));
+		OK(positions_flush_settled(rig_input(g)->positions));
 		rig_kill(g);
 		rig_forget(g);
 		append_numbered(g, "a.log", "n", 800, 1);

@@ -145,10 +145,10 @@ static void scenario(struct rig *g)
 		g->nheld--;
 		rig_settle_at(g, b, at);
 	}
-	OK(positions_flush(rig_input(g)->positions));
+	OK(positions_flush_settled(rig_input(g)->positions));
 	rig_release(g);
 	rig_run(g, 1);
-	OK(positions_flush(rig_input(g)->positions));
+	OK(positions_flush_settled(rig_input(g)->positions));
 	append_numbered(g, "a.log", "n", 60, 10);
 	OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
 	append_numbered(g, "a.log", "n", 70, 10);
@@ -268,10 +268,10 @@ static void history(const char *path, char *ret, size_t *ret_n)
 					&(struct pos_range){ k * 10, k * 10 + 10, 1000 + (int64_t)k,
 							     1, k });
 		positions_settle(ps, p, 10, 0, 1000, &u);
-		OK(i == 2 ? positions_save(ps) : positions_flush(ps));
+		OK(i == 2 ? positions_save(ps) : positions_flush_settled(ps));
 	}
 	positions_begun(ps);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	positions_free(ps);
 	*ret_n = slurp(path, ret, 4096);
 	OK(*ret_n > 400 && *ret_n < 4096);

@@ -67,9 +67,9 @@ static void survives_a_kill(void)
 	add(ps, p, range(0, 100, 1000, 10));
 	add(ps, p, range(100, 250, 2000, 15));
 	add(ps, p, range(250, 251, 3000, 1));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	settle(ps, p, 100, 1009);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	add(ps, p, range(251, 300, 4000, 2)); /* not flushed: never submitted either */
 
 	for (int i = 0; i < 2; i++) {
@@ -97,14 +97,14 @@ static void survives_a_kill(void)
 	/* Rewritten and dropped. */
 	positions_restart(ps, p);
 	add(ps, p, range(0, 5, 5000, 1));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	p = only(ps);
 	EQ_INT(p->offset, 0);
 	EQ_INT(p->head_n, 0);
 	EQ_INT(p->nranges, 1);
 	positions_drop(ps, p);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	EQ_INT(ps->n, 0);
 	positions_free(ps);
@@ -119,7 +119,7 @@ static void splits(void)
 
 	add(ps, p, range(0, 100, 1000, 10));
 	add(ps, p, range(100, 200, 2000, 10));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	positions_split(p, 0, &head);
 	EQ_INT(p->nranges, 3);
 	EQ_INT(pos_range_at(p, 1)->start, 40);
@@ -128,7 +128,7 @@ static void splits(void)
 	EQ_INT(pos_range_at(p, 2)->start, 100);
 	/* On disk it is one range; the part that is settled is taken off when it is loaded. */
 	settle(ps, p, 40, 1003);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	p = only(ps);
 	EQ_INT(p->nranges, 2);
@@ -139,12 +139,41 @@ static void splits(void)
 	/* A range that is read differently takes the place of those behind it. */
 	positions_cut_ranges(p, 1);
 	add(ps, p, range(100, 150, 9000, 5));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	p = only(ps);
 	EQ_INT(p->nranges, 2);
 	EQ_INT(pos_range_at(p, 1)->end, 150);
 	EQ_INT(pos_range_at(p, 1)->t0_ns, 9000);
+	positions_free(ps);
+	unlink(path);
+}
+
+/* How far a file is settled is not written with each turn: what is read again until then is the same. */
+static void settled_later(void)
+{
+	struct positions *ps = reopen(NULL);
+	struct pos *p = positions_add(ps, &id, STR("/a"));
+	uint64_t bytes;
+
+	add(ps, p, range(0, 100, 1000, 10));
+	OK(positions_flush(ps));
+	settle(ps, p, 100, 1009);
+	bytes = ps->file_bytes;
+	OK(positions_flush(ps) && ps->file_bytes == bytes && positions_have_changes(ps));
+	add(ps, p, range(100, 150, 9000, 5));
+	OK(positions_flush(ps) && ps->file_bytes > bytes);
+	ps = reopen(ps);
+	p = only(ps);
+	EQ_INT(p->offset, 0);
+	EQ_INT(p->nranges, 2);
+	EQ_INT(pos_range_at(p, 0)->t0_ns, 1000);
+	settle(ps, p, 150, 9004);
+	OK(positions_flush_settled(ps));
+	ps = reopen(ps);
+	p = only(ps);
+	EQ_INT(p->offset, 150);
+	EQ_INT(p->nranges, 0);
 	positions_free(ps);
 	unlink(path);
 }
@@ -158,7 +187,7 @@ static void moves(void)
 	settle(ps, p, 40, 1003);
 	add(ps, p, range(40, 100, 2000, 10));
 	positions_move(ps, p, &moved);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	p = only(ps);
 	OK(positions_find(ps, &moved) == p && !positions_find(ps, &id));
@@ -218,7 +247,7 @@ static void damage(void)
 	for (uint64_t i = 0; i < 8; i++)
 		add(ps, p, range(i * 10, i * 10 + 10, 1000 * (int64_t)i + 1, 5));
 	settle(ps, p, 30, 2005);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	positions_free(ps);
 	n = slurp(whole, sizeof(whole));
 	OK(n > 300);
@@ -288,20 +317,20 @@ static void full_disk(void)
 	faulty.write = faulty_write;
 	os = &faulty;
 	add(ps, p, range(0, 10, 1000, 5));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	room = 20;
 	add(ps, p, range(10, 20, 2000, 5));
-	OK(!positions_flush(ps) && ps->is_damaged); /* half a line is on disk now */
+	OK(!positions_flush_settled(ps) && ps->is_damaged); /* half a line is on disk now */
 	settle(ps, p, 20, 2004);
-	OK(!positions_flush(ps)); /* not yet: not again and again */
+	OK(!positions_flush_settled(ps)); /* not yet: not again and again */
 	ps->retry_at_ns = 0;
-	OK(!positions_flush(ps) && ps->is_damaged); /* still full */
+	OK(!positions_flush_settled(ps) && ps->is_damaged); /* still full */
 	ps->retry_at_ns = 0;
 	room = -1;
-	OK(positions_flush(ps) && !ps->is_damaged);
+	OK(positions_flush_settled(ps) && !ps->is_damaged);
 	OK(access(path, R_OK) == 0);
 	add(ps, p, range(20, 30, 3000, 5));
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	ps = reopen(ps);
 	p = only(ps);
 	EQ_INT(ps->bad_lines, 0);
@@ -310,7 +339,7 @@ static void full_disk(void)
 	/* Killed with half a line at the end. */
 	room = 20;
 	add(ps, p, range(30, 40, 4000, 5));
-	OK(!positions_flush(ps));
+	OK(!positions_flush_settled(ps));
 	room = -1;
 	ps = reopen(ps);
 	EQ_INT(ps->bad_lines, 1);
@@ -345,13 +374,13 @@ static void is_rewritten(void)
 			settle(ps, p, (i - 49) * 100,
 			       1700000000000000000 + (int64_t)(i - 50) * 10 + 4);
 		if (i % 7 == 0)
-			OK(positions_flush(ps));
+			OK(positions_flush_settled(ps));
 		if (ps->file_bytes > most)
 			most = ps->file_bytes;
 		rewrites += ps->file_bytes < before;
 	}
 	OK(rewrites >= 1 && most <= 9u << 20);
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	OK(p->ranges_cap <= 256);
 	ps = reopen(ps);
 	EQ_INT(only(ps)->offset, (200000 - 50) * 100);
@@ -372,7 +401,7 @@ static void forgets(void)
 		p->is_open = i <= 10;
 		p->seen_s -= i <= 20 ? 2 * POS_FORGET_S : 0;
 	}
-	OK(positions_flush(ps));
+	OK(positions_flush_settled(ps));
 	EQ_INT(ps->n, POS_FORGOTTEN_MAX + 100);
 	OK(positions_save(ps));
 	/* Ten are open, ten were too old, and of the rest the oldest go. */
@@ -434,6 +463,7 @@ int main(void)
 	snprintf(path, sizeof(path), "%s/app.log", positions_dir);
 	RUN(survives_a_kill);
 	RUN(splits);
+	RUN(settled_later);
 	RUN(moves);
 	RUN(damage);
 	RUN(full_disk);

@@ -261,6 +261,29 @@ static void label_forget(void)
 	label_table_free(t);
 }
 
+/* What keeps its labels is not looked up again, until sets were thrown out. */
+static void label_known(void)
+{
+	struct label_table *t = label_table_new(100), *other = label_table_new(100);
+	struct label a = { STR("n"), STR("a") }, b = { STR("n"), STR("b") };
+	struct labels_known known = { 0 };
+	const struct labels *set = labels_intern_known(t, &known, &a, 1);
+
+	EQ_STR(set->text, "{n=\"a\"}");
+	OK(labels_intern_known(t, &known, &b, 1) == set); /* b is not looked at */
+	label_table_sweep(t);
+	OK(label_table_forget(t));
+	OK(labels_intern_known(t, &known, &b, 1) == set);
+	label_table_sweep(t);
+	OK(label_table_forget(t)); /* it was used since */
+	OK(!label_table_forget(t));
+	set = labels_intern_known(t, &known, &b, 1);
+	EQ_STR(set->text, "{n=\"b\"}");
+	OK(labels_intern_known(other, &known, &b, 1) != set);
+	label_table_free(t);
+	label_table_free(other);
+}
+
 static void label_names(void)
 {
 	static const struct row {
@@ -353,6 +376,7 @@ int main(void)
 	RUN(label_sets);
 	RUN(label_sweep);
 	RUN(label_forget);
+	RUN(label_known);
 	RUN(label_names);
 	RUN(attributes);
 	RUN(batch_credit);
