@@ -3,6 +3,7 @@
  * it is not one, or the disk refuses. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "inputs/file/positions.h"
@@ -20,7 +21,9 @@
 #define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define RETRY_NS (10 * NS_PER_S)  /* between attempts on a disk that refuses */
 #define TIDY_NS (NS_PER_S * 3600) /* between looks for files to forget */
-#define ASIDE_MAX 1000            /* files set aside, of one input */
+#define READ_TRIES 10             /* of a file that cannot be read */
+#define READ_WAIT_NS (100 * NS_PER_MS)
+#define ASIDE_MAX 1000 /* files set aside, of one input */
 
 /* ---- writing ------------------------------------------------------------------------------ */
 
@@ -202,6 +205,15 @@ static void apply_lines(struct positions *ps, struct buf *text, bool *is_skippin
 	text->n = rest.n;
 }
 
+static void forget_all(struct positions *ps)
+{
+	while (ps->first)
+		pos_remove(ps, ps->first);
+	ps->bad_lines = 0;
+	ps->is_begun = false;
+	ps->header = (struct pos_header){ 0 };
+}
+
 /* Out of the way, under a name that says why; whoever wrote it may want it back. */
 static int set_aside(struct positions *ps, const char *why, struct err *err)
 {
@@ -221,10 +233,7 @@ static int set_aside(struct positions *ps, const char *why, struct err *err)
 		log_warn("position file was set aside, all files are read from their beginning",
 			 KV_S("path", ps->path), KV_S("now", to), KV_S("reason", why));
 	mem_free(to);
-	while (ps->first)
-		pos_remove(ps, ps->first);
-	ps->bad_lines = 0;
-	ps->header = (struct pos_header){ 0 };
+	forget_all(ps);
 	ps->is_first_start = false; /* what we knew is gone: rather twice than never */
 	return r;
 }
@@ -255,25 +264,58 @@ static int read_lines(struct positions *ps, int fd)
 	return r;
 }
 
-/* Neither a directory nor a link nor a bad sector in its place keeps us from starting; what we may
- * not look at does, because that is a mistake to be told. */
+/* 0, or errno. */
+static int read_all(struct positions *ps)
+{
+	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | OPEN_FLAGS, 0)), e;
+
+	if (fd < 0)
+		return errno;
+	e = read_lines(ps, fd) < 0 ? errno : 0;
+	os->close(fd);
+	return e;
+}
+
+/* What a link, a directory, a socket, a device without a driver or a pipe in use say when they are
+ * opened or read; a file does not. */
+static bool is_no_file(int e)
+{
+	return e == ELOOP || e == EISDIR || e == ENXIO || e == ENODEV || e == EAGAIN;
+}
+
+/* What may pass, such as a bad read or a lack of descriptors or memory, is tried for a second. */
+static int read_patiently(struct positions *ps)
+{
+	int e = read_all(ps);
+
+	for (int i = 0; i < READ_TRIES && e && e != ENOENT && !is_no_file(e); i++) {
+		if (i == 0)
+			log_warn("cannot read the position file, trying again",
+				 KV_S("path", ps->path), KV_ERRNO(e));
+		nanosleep(&(struct timespec){ .tv_nsec = READ_WAIT_NS }, NULL);
+		forget_all(ps);
+		e = read_all(ps);
+	}
+	return e;
+}
+
+/* What can be no position file does not keep us from starting. One that cannot be read does: it may be
+ * good, and without it everything would be sent again. */
 static int load(struct positions *ps, bool is_ours, struct err *err)
 {
-	int fd = OS_RETRY(os->open(ps->path, O_RDONLY | OPEN_FLAGS, 0)), e, r;
 	const struct pos_header *h = &ps->header;
+	int e = read_patiently(ps);
 
-	if (fd < 0 && errno == ENOENT) {
+	if (e == ENOENT) {
 		ps->is_first_start = true;
 		return 0;
 	}
-	r = fd < 0 ? -1 : read_lines(ps, fd);
-	e = errno;
-	if (fd >= 0)
-		os->close(fd);
-	if (r < 0 && (!is_ours || e == EACCES || e == EPERM || e == EMFILE || e == ENFILE))
-		return err_errno(err, e, "cannot read the position file");
-	if (r < 0)
+	if (e && is_ours && is_no_file(e))
 		return set_aside(ps, strerror(e), err);
+	if (e)
+		return err_errno(err, e,
+				 "cannot read the position file; move it away to have all files "
+				 "read from their beginning");
 	if (h->version > POS_VERSION && !is_ours)
 		return err_set(err, -EINVAL,
 			       "written by a newer version (format %llu, this one knows %u)",

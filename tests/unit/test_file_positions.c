@@ -357,6 +357,68 @@ static void refuses_at_start(void)
 	EQ_STR(str_c(err.where), "/proc/nowhere/x.log");
 }
 
+static int fail_with, fail_times;
+static bool fail_read;
+
+static bool fails(bool is_read)
+{
+	if (is_read != fail_read || fail_times <= 0)
+		return false;
+	fail_times--;
+	errno = fail_with;
+	return true;
+}
+
+static int failing_open(const char *p, int flags, mode_t mode)
+{
+	if ((flags & O_ACCMODE) == O_RDONLY && !strcmp(p, path) && fails(false))
+		return -1;
+	return os_kernel.open(p, flags, mode);
+}
+
+static ssize_t failing_read(int fd, void *p, size_t n)
+{
+	return fails(true) ? -1 : os_kernel.read(fd, p, n);
+}
+
+static void one_trouble(int e, bool is_read, int times, bool wants_start)
+{
+	struct os_ops failing = os_kernel;
+	struct positions *ps = reopen(NULL);
+	struct err err = ERR_NONE;
+
+	fail_with = e;
+	fail_read = is_read;
+	fail_times = times;
+	settle(ps, positions_add(ps, &id, STR("/a")), 40, 1003);
+	OK(positions_save(ps));
+	positions_free(ps);
+	failing.open = failing_open;
+	failing.read = failing_read;
+	os = &failing;
+	ps = positions_open(path, &err);
+	os = &os_kernel;
+	EQ_INT(ps != NULL, wants_start);
+	EQ_INT(err.code < 0, !wants_start);
+	positions_free(ps);
+	ps = reopen(NULL); /* and it is as it was */
+	OK(!ps->bad_lines);
+	EQ_INT(only(ps)->offset, 40);
+	positions_free(ps);
+	unlink(path);
+}
+
+/* The file may be good: trouble with reading it is no reason to read everything again. */
+static void cannot_be_read(void)
+{
+	static const int errors[] = { EIO, EMFILE, ENFILE, ENOMEM };
+
+	for (size_t i = 0; i < ARRAY_LEN(errors); i++)
+		one_trouble(errors[i], i % 2, 1, true);
+	one_trouble(EIO, false, 1000, false);
+	one_trouble(EIO, true, 1000, false);
+}
+
 /* ---- growth ------------------------------------------------------------------------------- */
 
 static void is_rewritten(void)
@@ -468,6 +530,7 @@ int main(void)
 	RUN(damage);
 	RUN(full_disk);
 	RUN(refuses_at_start);
+	RUN(cannot_be_read);
 	RUN(is_rewritten);
 	RUN(forgets);
 	RUN(traps);
