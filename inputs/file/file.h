@@ -61,6 +61,7 @@ struct refusal {
 	struct str path; /* owned */
 	uint64_t ino, round;
 	const char *reason;
+	bool may_pass; /* without an event: its directories, groups or limits changed */
 };
 
 /* A name that a file came to: from another one (renamed) or out of nothing (created). A ring of the
@@ -106,8 +107,8 @@ struct file_input {
 	uint64_t round;         /* of scans */
 	struct refusal *refusals;
 	struct map refused;
-	size_t nrefusals;
-	struct hop *hops; /* links.c */
+	size_t nrefusals, npassing; /* with may_pass */
+	struct hop *hops;           /* links.c */
 	struct map hops_by_target;
 	struct arrival arrivals[ARRIVALS];
 	uint32_t narrivals;  /* ever noted */
@@ -123,6 +124,8 @@ struct file_input {
 	int met_fd;           /* -1, or of a file that is just being met, */
 	struct str met_path;  /* under this name */
 	bool has_left;        /* files that had to be closed before their end */
+	size_t nunplaced;     /* files that the last whole scan found no room for in positions, */
+	size_t told_unplaced; /* and those before it, which were counted */
 	char *probe;          /* PROBE_BYTES to look for line ends in */
 	struct metric *inotify_dirs, *polled_dirs, *open_files, *behind, *lost_rewritten, *rotated,
 		*truncated, *deleted, *copied, *too_old, *postponed, *position_errors, *cut,
@@ -308,6 +311,8 @@ int idle_swap(struct tail *t, int fd);
 /* Is being read: the last to be closed. */
 void idle_used(struct tail *t);
 void idle_close(struct tail *t);
+/* One that was last written longer ago than ignore_older and is read to its end needs no descriptor. */
+void idle_close_old(struct tail *t);
 /* False when there is none to close. */
 bool idle_close_one(struct file_input *fi);
 /* No name of ours will lead to it. Call it while path is still the last one. */

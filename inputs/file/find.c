@@ -310,6 +310,19 @@ static void look_at_originals(struct file_input *fi, int fd, struct str path)
 	fi->met_path = met_path;
 }
 
+/* There are as many positions as there may be: whole scans try again. */
+static void count_unplaced(struct file_input *fi, struct str path)
+{
+	if (++fi->nunplaced <= fi->told_unplaced)
+		return; /* counted by an earlier scan */
+	input_count_error(fi->in, "too_many_files");
+	if (!fi->told_unplaced++)
+		log_error("too many files, new ones are not read", KV("path", path),
+			  KV_I("files", fi->positions->n),
+			  KV_S("advice", "narrower patterns, or several file inputs; files that "
+					 "are gone make room after ten minutes"));
+}
+
 static void discover(struct file_input *fi, struct str path)
 {
 	struct file_look look = { .size = 0 };
@@ -336,8 +349,8 @@ static void discover(struct file_input *fi, struct str path)
 	}
 	p = position_of(fi, fd, &look, path, &hops);
 	if (!p) {
-		fi->must_walk = true;
 		os->close(fd);
+		count_unplaced(fi, path);
 		return;
 	}
 	tail_new(fi, fd, &look, path, p, hops)->seen_round = fi->round;
@@ -439,8 +452,10 @@ static void check_tails(struct file_input *fi)
 			continue;
 		if (t->is_ready || t->held_link || !tail_look(t))
 			continue;
-		if (!tail_unread(t))
+		if (!tail_unread(t)) {
+			idle_close_old(t);
 			continue;
+		}
 		if (t->path.p && !t->after && !t->is_ahead && t->mtime_ns != mtime_ns &&
 		    now_ns - t->mtime_ns > BLIND_AFTER_NS)
 			watch_missed(fi->watch, t->path);
@@ -475,6 +490,7 @@ void find_scan(struct file_input *fi)
 	fi->looks++;
 	fi->must_walk = false;
 	fi->short_scans = 0;
+	fi->nunplaced = 0;
 	watch_begin(fi->watch);
 	for (size_t i = 0; i < fi->nglobs; i++)
 		if (walk_glob(&fi->globs[i], &walk_ops, fi) >= WALK_DIRS_MAX)
@@ -487,6 +503,7 @@ void find_scan(struct file_input *fi)
 	count_dirs(fi);
 	if (fi->has_left && rotated_has_room(fi, 0))
 		find_moved(fi, true);
+	fi->told_unplaced = fi->nunplaced;
 	note_found(fi);
 	fi->scanned_at_ns = clock_mono_ns();
 }
@@ -506,8 +523,9 @@ static bool was_wanted(const struct file_input *fi, struct str path)
 void find_scan_if_needed(struct file_input *fi)
 {
 	watch_drain(fi->watch);
-	if (fi->must_walk || fi->nrefusals || fi->has_left ||
-	    ++fi->short_scans == WHOLE_SCAN_EVERY || watch_names_changed(fi->watch, false)) {
+	if (fi->must_walk || (fi->told_unplaced && !fi->positions->lacks_room) || fi->npassing ||
+	    fi->has_left || ++fi->short_scans == WHOLE_SCAN_EVERY ||
+	    watch_names_changed(fi->watch, false)) {
 		find_scan(fi);
 		return;
 	}
@@ -562,7 +580,7 @@ static bool wake(struct file_input *fi, struct str path)
 
 	if (t)
 		pace_written(t);
-	else if (is_wanted(fi, path) && !open_is_refused(fi, path))
+	else if (!fi->positions->lacks_room && is_wanted(fi, path) && !open_is_refused(fi, path))
 		look_at_name(fi, path); /* its creation was not told */
 	return t != NULL;
 }

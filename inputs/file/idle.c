@@ -11,6 +11,7 @@
 #include "inputs/file/file.h"
 #include "lib/buf.h"
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/os.h"
@@ -89,6 +90,19 @@ void idle_close(struct tail *t)
 		return;
 	os->close(t->fd);
 	set_fd(t, -1);
+}
+
+static bool is_old(const struct tail *t)
+{
+	int64_t ns = t->fi->conf->ignore_older_ns;
+
+	return ns && clock_wall_ns() - t->mtime_ns > ns;
+}
+
+void idle_close_old(struct tail *t)
+{
+	if (t->fd >= 0 && t->path.p && !tail_unread(t) && !t->partial && is_old(t))
+		idle_close(t);
 }
 
 bool idle_close_one(struct file_input *fi)
@@ -245,10 +259,14 @@ bool idle_is_gone(struct tail *t)
 
 void idle_gone(struct tail *t)
 {
-	log_warn("file was deleted while it was closed to save descriptors",
-		 KV("path", t->pos->path), KV_I("lost_bytes", t->behind),
-		 KV_S("advice", "a larger max_open_files keeps more files open"));
-	metric_add(t->fi->gone_closed, 1);
+	if (!t->behind && is_old(t)) {
+		metric_add(t->fi->deleted, 1);
+	} else {
+		log_warn("file was deleted while it was closed to save descriptors",
+			 KV("path", t->pos->path), KV_I("lost_bytes", t->behind),
+			 KV_S("advice", "a larger max_open_files keeps more files open"));
+		metric_add(t->fi->gone_closed, 1);
+	}
 	metric_add(metric_get(METRIC_FILE_BYTES_LOST, "input", t->fi->in->name, "reason", "closed",
 			      NULL),
 		   (int64_t)t->behind);

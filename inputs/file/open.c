@@ -26,6 +26,7 @@ static void free_refusal(struct file_input *fi, struct refusal *r)
 	if (r->next)
 		r->next->link = r->link;
 	mem_free((void *)(uintptr_t)r->path.p);
+	fi->npassing -= r->may_pass;
 	mem_free(r);
 	fi->nrefusals--;
 }
@@ -52,6 +53,13 @@ static struct refusal *find_refusal(const struct file_input *fi, struct str path
 	return NULL;
 }
 
+/* What the name leads to stays what it is until an event tells otherwise. */
+static bool is_lasting(const char *reason)
+{
+	return !strcmp(reason, "not_regular") || !strcmp(reason, "directory") ||
+	       !strcmp(reason, "compressed");
+}
+
 /* True when it was not known before. */
 static bool note_refusal(struct file_input *fi, struct str path, uint64_t ino, const char *reason)
 {
@@ -76,6 +84,9 @@ static bool note_refusal(struct file_input *fi, struct str path, uint64_t ino, c
 	}
 	r->ino = ino;
 	r->reason = reason;
+	fi->npassing -= r->may_pass;
+	r->may_pass = !is_lasting(reason);
+	fi->npassing += r->may_pass;
 	r->round = fi->round;
 	return true;
 }

@@ -28,7 +28,7 @@ struct pos *pos_insert(struct positions *ps, uint64_t num, const struct file_id 
 {
 	struct pos *p;
 
-	if (ps->n >= POS_MAX || map_first(&ps->by_num, num))
+	if (ps->n >= ps->max || map_first(&ps->by_num, num))
 		return NULL;
 	p = mem_zalloc(sizeof(*p));
 	p->num = p->order = num;
@@ -215,8 +215,10 @@ struct pos *positions_add(struct positions *ps, const struct file_id *id, struct
 {
 	struct pos *p = pos_insert(ps, ps->next_num, id, path);
 
-	if (!p)
+	if (!p) {
+		ps->lacks_room = true;
 		return NULL;
+	}
 	ps->next_num++;
 	p->seen_s = clock_wall_ns() / NS_PER_S;
 	positions_render_file(p, &ps->pending);
@@ -329,5 +331,9 @@ void positions_forget_old(struct positions *ps)
 	qsort(closed, n, sizeof(struct pos *), by_seen);
 	while (n && (n > POS_FORGOTTEN_MAX || closed[n - 1]->seen_s + POS_FORGET_S < now_s))
 		positions_drop(ps, closed[--n]);
+	while (n && ps->lacks_room && ps->n >= ps->max - ps->max / 10 &&
+	       closed[n - 1]->seen_s + POS_GONE_S < now_s)
+		positions_drop(ps, closed[--n]);
+	ps->lacks_room = ps->lacks_room && ps->n >= ps->max;
 	mem_free(closed);
 }

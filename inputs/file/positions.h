@@ -23,6 +23,7 @@
 #define POS_PATH_MAX 4096
 #define POS_FORGOTTEN_MAX 10000  /* files that nobody has open */
 #define POS_FORGET_S (24 * 3600) /* how long they are kept */
+#define POS_GONE_S 600           /* when there is no room */
 
 /* Bytes [start, end) of a file, read and not settled: n lines with times from t0_ns on. */
 struct pos_range {
@@ -69,7 +70,8 @@ struct positions {
 	int fd;
 	struct map by_num, by_ino, by_path;
 	struct pos *first, *last;
-	size_t n;
+	size_t n, max;
+	bool lacks_room; /* one could not be added */
 	uint64_t next_num;
 	struct buf pending; /* lines to write */
 	struct pos *dirty;
@@ -79,8 +81,8 @@ struct positions {
 	bool is_first_start; /* no scan was ever finished */
 	bool is_begun;       /* one was */
 	struct pos_header header;
-	uint64_t bad_lines; /* skipped at load */
-	int64_t tidy_at_ns; /* monotonic */
+	uint64_t bad_lines;             /* skipped at load */
+	int64_t tidy_at_ns, room_at_ns; /* monotonic */
 	size_t tidy_n;
 	int64_t newest_ns; /* newest time ever given, of all files */
 };
@@ -105,6 +107,7 @@ struct pos *positions_find(struct positions *ps, const struct file_id *id);
 struct pos *positions_find_path(struct positions *ps, struct str path, struct pos *before);
 /* Files with this inode number (and perhaps others): nodes are by_ino. */
 struct map_node *positions_with_ino(const struct positions *ps, uint64_t ino);
+/* NULL when there are too many; when some of them are long gone, the next flush makes room. */
 struct pos *positions_add(struct positions *ps, const struct file_id *id, struct str path);
 void positions_drop(struct positions *ps, struct pos *p);
 /* The same content under a new identity. */
@@ -129,7 +132,8 @@ void positions_settle(struct positions *ps, struct pos *p, uint64_t offset, uint
 void positions_begun(struct positions *ps);
 /* Its content began then, later than the file was made. */
 void positions_born(struct positions *ps, struct pos *p, int64_t born_ns);
-/* Drops files that nobody has open: what was not seen for a day, and the oldest of too many. */
+/* Drops files that nobody has open: what was not seen for a day, and the oldest of too many. When there
+ * was no room for a file, the oldest that are gone for ten minutes as well, up to a tenth of all. */
 void positions_forget_old(struct positions *ps);
 
 static inline struct pos_range *pos_range_at(struct pos *p, size_t i)

@@ -20,6 +20,7 @@
 /* Never through a link, never waiting for the other end of a pipe: what lies there may be a trap. */
 #define OPEN_FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)
 #define RETRY_NS (10 * NS_PER_S)  /* between attempts on a disk that refuses */
+#define ROOM_NS (10 * NS_PER_S)   /* the same when there was no room for one */
 #define TIDY_NS (NS_PER_S * 3600) /* between looks for files to forget */
 #define READ_TRIES 10             /* of a file that cannot be read */
 #define READ_WAIT_NS (100 * NS_PER_MS)
@@ -154,6 +155,10 @@ static void tidy(struct positions *ps)
 {
 	int64_t now_ns = clock_mono_ns();
 
+	if (ps->lacks_room && now_ns >= ps->room_at_ns) {
+		ps->room_at_ns = now_ns + ROOM_NS;
+		positions_forget_old(ps);
+	}
 	if (now_ns < ps->tidy_at_ns && ps->n < ps->tidy_n)
 		return;
 	if (ps->tidy_at_ns)
@@ -382,6 +387,7 @@ static struct positions *new_at(const char *path)
 
 	ps->fd = -1;
 	ps->next_num = 1;
+	ps->max = POS_MAX;
 	ps->pending.max = 64u << 20;
 	if (!path)
 		return ps;

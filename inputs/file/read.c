@@ -135,6 +135,12 @@ static enum read_result trouble(struct tail *t)
 	return READ_TROUBLE;
 }
 
+/* Fewer bytes than there should be: an error, or it has shrunk since it was looked at. */
+static enum read_result came_short(struct tail *t, ssize_t got)
+{
+	return got < 0 ? trouble(t) : READ_END;
+}
+
 /* Reads n bytes from offset on, and the marker before it, into a new batch; *ret is what came, in
  * the arena but not taken. */
 static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch, struct str *ret)
@@ -202,16 +208,17 @@ static enum read_result finish(struct reader *r, struct batch *b, uint64_t bytes
 	return READ_BATCH;
 }
 
-/* The marker before offset. */
-static bool get_marker(const struct tail *t, uint64_t offset, uint64_t *ret)
+/* The marker before offset. READ_BATCH when it is there. */
+static enum read_result get_marker(struct tail *t, uint64_t offset, uint64_t *ret)
 {
 	char bytes[MARKER_BYTES];
 	size_t n = marker_size(offset);
+	ssize_t got = tail_bytes(t, bytes, n, offset - n);
 
-	if (tail_bytes(t, bytes, n, offset - n) != (ssize_t)n)
-		return false;
+	if (got != (ssize_t)n)
+		return came_short(t, got);
 	*ret = ident_hash(bytes, n);
-	return true;
+	return READ_BATCH;
 }
 
 /* So many bytes that a batch is about full of records; 0: as many as fit. */
@@ -386,9 +393,10 @@ static enum read_result read_long(struct reader *r, uint64_t end, bool has_end,
 	result = get(r, n, &b, &text);
 	if (result != READ_BATCH)
 		return result;
-	if (text.n < n || !get_marker(t, end, &marker)) {
+	result = text.n < n ? READ_END : get_marker(t, end, &marker);
+	if (result != READ_BATCH) {
 		batch_free(b);
-		return READ_TROUBLE;
+		return result;
 	}
 	arena_take(&b->arena, (size_t)(text.p - arena_room(&b->arena, 0)) + n);
 	t0_ns = r->again ? r->again->t0_ns : next_time(t->fi);
@@ -458,13 +466,15 @@ static enum read_result pass_nuls(struct reader *r, uint64_t end, struct read_ba
 {
 	struct tail *t = r->t;
 	struct batch *b = input_batch(t->fi->in, &active_of(t)->source, 0);
+	enum read_result result;
 	uint64_t marker;
 
 	if (!b)
 		return READ_NO_CREDIT;
-	if (!get_marker(t, end, &marker)) {
+	result = get_marker(t, end, &marker);
+	if (result != READ_BATCH) {
 		batch_free(b);
-		return READ_TROUBLE;
+		return result;
 	}
 	metric_add(t->fi->nul_bytes, (int64_t)(end - t->offset));
 	t->blank = 0;
@@ -488,7 +498,7 @@ static enum read_result read_blank(struct reader *r, struct read_batch *ret)
 		n = r->limit - at < PROBE_BYTES ? (size_t)(r->limit - at) : PROBE_BYTES;
 		got = n ? tail_bytes(t, t->fi->probe, n, at) : 0;
 		if (got < 0 || (n && !got))
-			return READ_TROUBLE;
+			return came_short(t, got);
 		nuls = leading_nuls(str_make(t->fi->probe, (size_t)got));
 		is_data = nuls < (size_t)got;
 		at += nuls;
@@ -503,7 +513,7 @@ static enum read_result read_blank(struct reader *r, struct read_batch *ret)
 	n = t->blank < PROBE_BYTES ? (size_t)t->blank : PROBE_BYTES;
 	got = tail_bytes(t, t->fi->probe, n, start);
 	if (got != (ssize_t)n)
-		return READ_TROUBLE;
+		return came_short(t, got);
 	if (leading_nuls(str_make(t->fi->probe, n)) < n) {
 		t->blank = 0; /* reserved room, and somebody has begun to use it */
 		return READ_AGAIN;
@@ -542,16 +552,16 @@ static enum read_result look_at_head(struct tail *t)
 	return READ_BATCH;
 }
 
-static bool choose_decoder(struct tail *t)
+static enum read_result choose_decoder(struct tail *t)
 {
 	char head[4];
 	ssize_t got = tail_bytes(t, head, BOM.n, 0);
 
 	if (got < 0)
-		return false;
+		return trouble(t);
 	t->decoder = decoder_for(str_make(head, (size_t)got), t->fi->decoder);
 	t->knows_decoder = got >= 2; /* a single byte may be half of one */
-	return true;
+	return READ_BATCH;
 }
 
 /* Number of ranges in front of the first that begins at `offset` or behind it; they are in order. */
@@ -614,8 +624,10 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 	result = look_at_head(t);
 	if (result != READ_BATCH)
 		return result;
-	if (!t->knows_decoder && !choose_decoder(t))
-		return READ_TROUBLE;
+	if (!t->knows_decoder)
+		result = choose_decoder(t);
+	if (result != READ_BATCH)
+		return result;
 	r.limit = t->size;
 	r.is_final = t->must_flush;
 	find_again(&r);

@@ -321,8 +321,10 @@ void tail_at_end(struct tail *t)
 
 		loop_timer_set(t->fi->in->loop, &a->timer, a->grown_ns + conf->partial_wait_ns,
 			       on_timer);
-	} else if (t->active) {
-		loop_timer_del(t->fi->in->loop, &t->active->timer);
+	} else {
+		if (t->active)
+			loop_timer_del(t->fi->in->loop, &t->active->timer);
+		idle_close_old(t);
 	}
 }
 

@@ -331,6 +331,120 @@ static void quiet_files_are_small(void)
 	rig_end(g);
 }
 
+static bool fails_at_42;
+
+static ssize_t failing_pread(int fd, void *p, size_t n, off_t at)
+{
+	if (at == 42 && fails_at_42) {
+		fails_at_42 = false;
+		errno = EIO;
+		return -1;
+	}
+	return os_kernel.pread(fd, p, n, at);
+}
+
+/* What stands behind a hole cannot be read for a moment: said, counted, and read. */
+static void trouble_behind_a_hole(void)
+{
+	struct rig *g = rig_new("*.log");
+	struct os_ops failing = os_kernel;
+	int64_t before = counter(METRIC_INPUT_ERRORS, "reason", "read");
+	char text[44] = "a\n";
+
+	memcpy(text + 42, "b\n", 2);
+	put_bytes(g, "a.log", text, sizeof(text), 0);
+	failing.pread = failing_pread;
+	fails_at_42 = true;
+	os = &failing;
+	rig_start(g);
+	UNTIL(g, g->ngot == 2);
+	os = &os_kernel;
+	OK(!fails_at_42);
+	EQ_STR(str_c(g->got[1].line), "b");
+	EQ_INT(counter(METRIC_INPUT_ERRORS, "reason", "read") - before, 1);
+	rig_end(g);
+}
+
+/* What nobody writes to any more needs no descriptor, at this start and at the next. */
+static void old_files_are_closed(void)
+{
+	struct rig *g = rig_new("*.log");
+	int64_t gone = counter(METRIC_FILE_EVENTS, "event", "gone_closed");
+	struct timespec old[2] = { { .tv_sec = 1700000000 }, { .tv_sec = 1700000000 } };
+
+	g->conf.ignore_older_ns = 3600 * NS_PER_S;
+	for (int i = 0; i < 5; i++) {
+		append(g, numbered("%d.log", i), "old\n");
+		OK(utimensat(AT_FDCWD, rig_path(g, numbered("%d.log", i)), old, 0) == 0);
+	}
+	append(g, "new.log", "new\n");
+	for (int start = 0; start < 2; start++) {
+		rig_start(g);
+		UNTIL(g, g->ngot == 1 && rig_input(g)->nfds == 1);
+		EQ_INT(rig_input(g)->nopen, 6);
+		rig_stop(g);
+	}
+	rig_start(g);
+	append(g, "3.log", "written again\n");
+	UNTIL(g, g->ngot == 2);
+	EQ_STR(str_c(g->got[1].line), "written again");
+	EQ_INT(rig_input(g)->nfds, 2);
+	unlink(rig_path(g, "1.log"));
+	UNTIL(g, rig_input(g)->nopen == 5);
+	EQ_INT(counter(METRIC_FILE_EVENTS, "event", "gone_closed"), gone);
+	rig_end(g);
+}
+
+static int64_t not_placed(void)
+{
+	return counter(METRIC_INPUT_ERRORS, "reason", "too_many_files");
+}
+
+/* Said and counted once; what is long gone makes room. */
+static void too_many_files(void)
+{
+	struct rig *g = rig_new("*.log");
+	int64_t before = not_placed();
+	struct pos *p;
+
+	g->conf.scan_interval_ns = 10 * NS_PER_MS;
+	rig_open(g);
+	rig_input(g)->positions->max = 3;
+	for (int i = 0; i < 5; i++)
+		append(g, numbered("%d.log", i), "line\n");
+	input_file.start(&g->input);
+	UNTIL(g, g->ngot == 3);
+	rig_run(g, 200); /* some whole scans */
+	EQ_INT(not_placed() - before, 2);
+	EQ_INT(g->ngot, 3);
+	p = rig_input(g)->tails->pos;
+	OK(rename(p->path.p, rig_path(g, "gone")) == 0);
+	UNTIL(g, rig_input(g)->nopen == 2);
+	rig_run(g, 100);
+	EQ_INT(rig_input(g)->nopen, 2); /* it may come back */
+	p->seen_s -= 2 * POS_GONE_S;
+	rig_input(g)->positions->room_at_ns = 0;
+	UNTIL(g, g->ngot == 4);
+	EQ_INT(rig_input(g)->nopen, 3);
+	EQ_INT(not_placed() - before, 2);
+	rig_end(g);
+}
+
+/* A name that can be no log does not make every scan a whole one. */
+static void refused_for_good(void)
+{
+	struct rig *g = rig_new("*.log");
+
+	g->conf.scan_interval_ns = 10 * NS_PER_MS;
+	OK(mkfifo(rig_path(g, "fifo.log"), 0600) == 0);
+	append(g, "a.log", "line\n");
+	rig_start(g);
+	EQ_INT(rig_input(g)->nrefusals, 1);
+	UNTIL(g, rig_input(g)->short_scans == 3);
+	UNTIL(g, g->ngot == 1);
+	rig_end(g);
+}
+
 int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
@@ -343,5 +457,9 @@ int main(void)
 	RUN(emfile);
 	RUN(fair_among_many);
 	RUN(quiet_files_are_small);
+	RUN(trouble_behind_a_hole);
+	RUN(old_files_are_closed);
+	RUN(too_many_files);
+	RUN(refused_for_good);
 	return test_end();
 }
