@@ -139,6 +139,7 @@ static int read_all(struct dry_run *d, int fd, struct err *err)
 int agent_dry_run(const struct plan *plan, size_t pipeline, int fd, bool as_json, struct err *err)
 {
 	const struct plan_pipeline *p = &plan->pipelines[pipeline];
+	const struct conf_stages *front = plan->inputs[p->from[0]].stages;
 	struct conf_doc *doc = conf_doc_new();
 	struct dry_run *d = mem_zalloc(sizeof(*d));
 	int rc;
@@ -152,11 +153,15 @@ int agent_dry_run(const struct plan *plan, size_t pipeline, int fd, bool as_json
 				 .submit = write_block };
 	d->labels[0] = (struct label){ STR("host"), str_c(plan->hostname) };
 	d->labels[1] = (struct label){ STR("job"), STR("stdin") };
-	d->source = (struct source){ .magic = SOURCE_MAGIC, .labels = d->labels, .nlabels = 2 };
+	d->source = (struct source){
+		.magic = SOURCE_MAGIC, .entry = front ? 1 : 0, .labels = d->labels, .nlabels = 2
+	};
 	rc = open_output(d, as_json, doc, err);
 	if (rc == 0) {
 		struct chain_conf conf = { .pipeline = p->name,
 					   .stages = p->stages,
+					   .front = &front,
+					   .nfront = front ? 1 : 0,
 					   .sinks = &d->sink,
 					   .nsinks = 1,
 					   .loop = d->loop,

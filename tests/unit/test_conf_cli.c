@@ -144,6 +144,10 @@ static const struct {
 	{ "dry-run " GOOD, "{\"level\":\"info\",\"msg\":\"paid\"}\n", 0, "level=\"info\"} paid" },
 	{ "dry-run --format=json " GOOD, "{\"level\":\"info\",\"msg\":\"paid\"}\n", 0,
 	  "\"line\":\"paid\"" },
+	{ "dry-run --config tests/golden/explain/joined.yaml",
+	  "2026-11-21T10:00:00Z stdout P two \n2026-11-21T10:00:00Z stdout F parts\n"
+	  "2026-11-21T10:00:01Z stdout F  indented\n",
+	  0, "two parts\\x0a indented\n" },
 	{ "dry-run --pipeline mian " GOOD, "", 2,
 	  "there is no pipeline 'mian' (did you mean 'main'?)" },
 	{ "dry-run --format=xml " GOOD, "", 2, "--format is text or json, not 'xml'" },
