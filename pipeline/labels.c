@@ -297,10 +297,11 @@ const struct labels *labels_intern(struct label_table *t, const struct label *it
 const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,
 					 const struct label *items, size_t n)
 {
-	if (known->table == t->id) {
+	if (known->table == t->id && known->items == items) {
 		((struct labels *)(uintptr_t)known->set)->used_at = t->epoch;
 		return known->set;
 	}
+	known->items = items;
 	known->set = labels_intern(t, items, n);
 	known->table = known->set ? t->id : 0;
 	return known->set;

@@ -46,9 +46,11 @@ void label_table_free(struct label_table *t);
  * NULL when the table is full. */
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n);
 
-/* The same for what keeps its labels, without looking at them again: *known is zeroed at first. */
+/* The same for what keeps its labels, without looking at them again: *known is zeroed at first, or a
+ * copy of that of other items. */
 struct labels_known {
 	const struct labels *set;
+	const struct label *items;
 	uint64_t table; /* which one, since it last threw sets out */
 };
 const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,

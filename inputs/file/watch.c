@@ -69,7 +69,7 @@ struct watch {
 	size_t ndirs;
 	unsigned round, polled;
 	bool has_told_watches, has_told_instances;
-	struct buf path; /* of the last event */
+	struct buf path;            /* of the last event */
 	const struct dir *path_dir; /* whose path it begins with, with the slash, or NULL */
 	size_t path_dir_n;
 	char events[EVENT_BYTES] __attribute__((aligned(__alignof__(struct inotify_event))));
