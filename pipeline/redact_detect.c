@@ -62,12 +62,18 @@ static void encoded_email(struct redact_search *s, size_t at)
 
 	if (s->n - at < 3 || memcmp(s->p + at, "%40", 3))
 		return;
-	while (start > s->email_end && redact_is(s->p[start - 1], RC_LOCAL) &&
-	       s->p[start - 1] != '%' && s->p[start - 1] != '&' && s->p[start - 1] != '=')
-		start--;
-	/* The letters of a code in front, as in %3Dbob: not part of it. */
-	if (start > 0 && s->p[start - 1] == '%' && at - start >= 2)
-		start += 2;
+	while (start > s->email_end) {
+		if (start > 2 && s->p[start - 3] == '%') { /* a code: + or a letter beyond ASCII */
+			if (memcmp(s->p + start - 2, "2B", 2) != 0 && s->p[start - 2] < '8')
+				break;
+			start -= 3;
+		} else if (redact_is(s->p[start - 1], RC_LOCAL) &&
+			   !memchr("%&=", s->p[start - 1], 3)) {
+			start--;
+		} else {
+			break;
+		}
+	}
 	while (redact_at(s, end, RC_DOMAIN))
 		end++;
 	s->email_end = end;
@@ -317,6 +323,9 @@ static size_t skip_gap(const struct redact_search *s, size_t i)
 	size_t start = i;
 
 	while (i < s->n && i - start < 8) {
+		/* {"type":"Bearer"} next */
+		if (s->p[i] == ' ' && i > start && (s->p[i - 1] == '"' || s->p[i - 1] == '\''))
+			return start;
 		if (s->p[i] == ' ' || s->p[i] == '\t' || s->p[i] == ':' || s->p[i] == '=' ||
 		    s->p[i] == '"' || s->p[i] == '\'' || s->p[i] == '\\' || s->p[i] == '+')
 			i++;

@@ -121,6 +121,18 @@ static size_t check_mac(struct str text, size_t start, size_t end)
 	return is_long ? 0 : end;
 }
 
+/* --token is key_value's business, who knows a sentence from a secret. */
+static size_t check_command_line(struct str text, size_t start, size_t end)
+{
+	size_t i = start;
+
+	while (i && (text.p[i - 1] == ' ' || text.p[i - 1] == '\t'))
+		i--;
+	while (i && is_word(text.p[i - 1]))
+		i--;
+	return i > 1 && text.p[i - 1] == '-' && text.p[i - 2] == '-' ? 0 : end;
+}
+
 /* ---- the table; kinds of splices are counted in this order ---- */
 
 #define BEGIN "-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"
@@ -128,7 +140,7 @@ static size_t check_mac(struct str text, size_t start, size_t end)
 
 /* Of a command line: further words up to an option, its value in a word of its own or not. */
 #define OPTIONS "[^|;]*?\\s"
-#define ARGUMENT "(\"[^\"]*\"|'[^']*'|[^\\s\"'-][^\\s\"']*)"
+#define ARGUMENT "(\"[^\"]*\"|'[^']*'|[^\\s\"'<-][^\\s\"']*)"
 
 const struct redact_known redact_known[REDACT_KNOWN] = {
 	{ "jwt", "\\beyJ[A-Za-z0-9_-]{6,}(?:\\.[A-Za-z0-9_-]*){2,4}", .detector = REDACT_JWT },
@@ -176,9 +188,10 @@ const struct redact_known redact_known[REDACT_KNOWN] = {
 	  "|\\b(?:docker|podman|helm)\\s[^|;]*?\\blogin" OPTIONS "-p\\s+" ARGUMENT
 	  "|\\bcurl" OPTIONS "(?:-u|-U|--user|--proxy-user)[ =]?[\"']?[^\\s:\"']*:([^\\s\"']+)"
 	  "|\\bredis-cli" OPTIONS "-a\\s+" ARGUMENT "|\\bldap[a-z]+" OPTIONS "-w\\s+" ARGUMENT
-	  "|\\B-pass(?:in|out)?\\s+pass:(\\S+)|\\B-(?:src|dest)?(?:storepass|keypass)\\s+" ARGUMENT
-	  "|\\B-(?:password|passwd|token|secret)\\s+" ARGUMENT,
-	  .detector = REDACT_COMMAND_LINE },
+	  "|\\B-pass(?:in|out)?\\s+pass:([^\\s\"'<][^\\s\"']*)|\\B-(?:src|dest)?(?:storepass|"
+	  "keypass)"
+	  "\\s+" ARGUMENT "|\\B-(?:password|passwd|token|secret)\\s+" ARGUMENT,
+	  .detector = REDACT_COMMAND_LINE, .check = check_command_line },
 	{ "us_ssn", "\\b[0-9]{3}-[0-9]{2}-[0-9]{4}\\b", .national = REDACT_US,
 	  .least = { .digits = 9, .dashes = 2 }, .check = redact_check_us },
 	{ "uk_nino", "(?i)\\b[A-Z]{2} ?[0-9]{2} ?[0-9]{2} ?[0-9]{2} ?[A-D]\\b",

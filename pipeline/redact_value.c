@@ -191,8 +191,15 @@ static bool is_own_bracket(const uint8_t *p, size_t n)
 {
 	static const char pairs[] = "()[]{}<>";
 	const char *at = memchr(pairs, p[n - 1], 8);
+	size_t open = 0, closed = 0;
 
-	return at && (at - pairs) % 2 && memchr(p, at[-1], n - 1);
+	if (!at || (at - pairs) % 2 == 0)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		open += p[i] == (uint8_t)at[-1];
+		closed += p[i] == p[n - 1];
+	}
+	return open >= closed;
 }
 
 /* The end of a value without quotes. */
@@ -318,6 +325,9 @@ static bool add_quoted(struct redact_search *s, size_t start)
 		return false;
 	start += depth + 1;
 	end = close_quote(s, start, s->p[start - 1], depth);
+	/* msg="password=" more: it closes a text that began earlier. */
+	if (end == s->n && redact_at(s, start, RC_SPACE))
+		return true;
 	s->key_end = end;
 	add_value(s, start, end, false);
 	return true;
@@ -360,7 +370,7 @@ void redact_key_value(struct redact_search *s, size_t at)
 		return;
 	}
 	add_bare(s, start, kind, is_json,
-		 s->p[mark] == ':' && key == mark && redact_is(s->p[start - 1], RC_SPACE));
+		 s->p[mark] == ':' && redact_is(s->p[start - 1], RC_SPACE));
 }
 
 /* ---- --key value ---- */
