@@ -80,6 +80,14 @@ static inline size_t str_chr(struct str s, char c)
 /* Index of the first occurrence of needle, or s.n when absent. An empty needle is found at 0. */
 size_t str_find(struct str s, struct str needle);
 
+/* Value of a hexadecimal digit, -1 of any other byte. */
+static inline int str_hex(char c)
+{
+	return c >= '0' && c <= '9'                     ? c - '0'
+	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
+							: -1;
+}
+
 bool str_ieq(struct str a, struct str b);       /* ASCII case folded */
 struct str str_trim(struct str s);              /* space \t \r \n on both ends */
 struct str str_rtrim(struct str s);             /* on the right end */

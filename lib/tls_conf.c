@@ -78,13 +78,6 @@ bool tls_name_matches(struct str pattern, struct str name)
 	       str_ieq(str_skip(pattern, 1), str_skip(name, dot));
 }
 
-static int hex_digit(char c)
-{
-	return c >= '0' && c <= '9'                     ? c - '0'
-	       : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10
-							: -1;
-}
-
 bool tls_fingerprint_parse(struct str text, uint8_t ret[32])
 {
 	size_t n = 0;
@@ -96,7 +89,7 @@ bool tls_fingerprint_parse(struct str text, uint8_t ret[32])
 			text = str_skip(text, prefix.n);
 	}
 	for (size_t i = 0; i < text.n; i++) {
-		int digit = hex_digit(text.p[i]);
+		int digit = str_hex(text.p[i]);
 
 		if (text.p[i] == ':')
 			continue;

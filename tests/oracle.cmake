@@ -1,4 +1,15 @@
-# protobuf-c reads and writes what outputs/loki/push.c wrote by hand. Only tests link it.
+# Oracles that only tests link.
+
+# http_parser reads what lib/http1.c takes for a request.
+find_library(HTTP_PARSER_LIBRARY http_parser)
+if(HTTP_PARSER_LIBRARY)
+	target_compile_definitions(fuzz_http1 PRIVATE HAVE_HTTP_PARSER)
+	target_link_libraries(fuzz_http1 PRIVATE ${HTTP_PARSER_LIBRARY})
+else()
+	message(WARNING "libhttp-parser-dev is missing: HTTP/1 is tested without its oracle")
+endif()
+
+# protobuf-c reads and writes what outputs/loki/push.c wrote by hand.
 find_program(PROTOC_C protoc-c)
 if(NOT PROTOC_C OR NOT PROTOBUFC_FOUND)
 	message(WARNING "protoc-c or libprotobuf-c is missing: the push encoder is tested without its oracle")

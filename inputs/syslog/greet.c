@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/epoll.h>
 
-#include "inputs/syslog/proxy.h"
+#include "lib/proxy.h"
 #include "inputs/syslog/stream.h"
 #include "lib/log.h"
 #include "lib/mem.h"

@@ -9,7 +9,7 @@
 #ifndef INPUTS_SYSLOG_STREAM_H
 #define INPUTS_SYSLOG_STREAM_H
 
-#include "inputs/syslog/peer.h"
+#include "lib/peer.h"
 #include "inputs/syslog/syslog.h"
 #include "lib/net.h"
 #include "lib/tls.h"

@@ -5,8 +5,7 @@
  *	record.c   one message becomes one record
  *	udp.c      datagram sockets, each with a receiving thread
  *	stream.h   stream sockets and their connections, on the I/O thread
- *	peer.h     limits per sender
- *	message.h, frame.h, proxy.h   the parsers, which do no I/O
+ *	message.h, frame.h   the parsers, which do no I/O
  */
 #ifndef INPUTS_SYSLOG_SYSLOG_H
 #define INPUTS_SYSLOG_SYSLOG_H

@@ -9,7 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/mman.h>
 
-#include "inputs/syslog/peer.h"
+#include "lib/peer.h"
 #include "inputs/syslog/syslog.h"
 #include "lib/clock.h"
 #include "lib/log.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The header that a proxy puts in front of a connection, to say whose it is: HAProxy's PROXY protocol,
  * version 1 (text) and 2 (binary). No I/O. */
-#ifndef INPUTS_SYSLOG_PROXY_H
-#define INPUTS_SYSLOG_PROXY_H
+#ifndef LIB_PROXY_H
+#define LIB_PROXY_H
 
 #include <sys/socket.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The table of senders. */
-#include "inputs/syslog/peer.h"
+#include "lib/peer.h"
 
 #include "lib/check.h"
 #include "lib/clock.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PROXY headers: what is complete stays so whatever follows, what is not says so at every byte, and
  * nothing beyond the header is looked at. */
-#include "inputs/syslog/proxy.h"
+#include "lib/proxy.h"
 #include "lib/check.h"
 #include "lib/net.h"
 

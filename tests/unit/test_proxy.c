@@ -3,8 +3,8 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 
-#include "inputs/syslog/peer.h"
-#include "inputs/syslog/proxy.h"
+#include "lib/peer.h"
+#include "lib/proxy.h"
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/net.h"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* PROXY protocol headers, after proxy-protocol.txt of HAProxy, sections 2.1 and 2.2. */
-#include "inputs/syslog/proxy.h"
+#include "lib/proxy.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

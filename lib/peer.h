@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who sends, and how much one sender may take: connections, bytes on their way, messages per second.
  * One table per thread; no I/O. */
-#ifndef INPUTS_SYSLOG_PEER_H
-#define INPUTS_SYSLOG_PEER_H
+#ifndef LIB_PEER_H
+#define LIB_PEER_H
 
 #include "lib/cidr.h"
 #include "lib/map.h"
