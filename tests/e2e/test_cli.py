@@ -203,6 +203,8 @@ def test_the_admin_port(agent, loki, tenant, tmp_path):
 	assert ask(port, "DELETE", "/ready")[0] == 405
 	assert ask(port, "GET", "/secret")[0] == 404
 	assert ask(port, "GET", "/" + "x" * 10_000)[0] in (414, 431)
+	status, body, headers = ask(port, "HEAD", "/healthz")
+	assert status == 200 and body == "" and headers["Content-Length"] == "3"
 	assert one.get("/healthz")[0] == 200
 
 
@@ -220,7 +222,7 @@ def test_idle_connections_keep_no_probe_out(agent, tmp_path):
 
 @pytest.mark.parametrize("request_, want", [
 	(b"GET /healthz HTTP/1.1\r\nx: " + b"a" * 300_000 + b"\r\n\r\n", b"HTTP/1.1 431 "),
-	(b"POST /metrics HTTP/1.1\r\nContent-Length: 300000\r\n\r\n" + b"a" * 300_000, b"HTTP/1.1 405 "),
+	(b"POST /metrics HTTP/1.1\r\nHost: a\r\nContent-Length: 300000\r\n\r\n" + b"a" * 300_000, b"HTTP/1.1 405 "),
 ], ids=["header", "body"])
 def test_who_sends_too_much_still_gets_the_answer(agent, tmp_path, request_, want):
 	"""A close with bytes unread would be a reset, and the answer lost with it."""
@@ -230,6 +232,26 @@ def test_who_sends_too_much_still_gets_the_answer(agent, tmp_path, request_, wan
 		time.sleep(0.1)  # meanwhile it is answered
 		conn.sendall(request_[8000:])
 		assert conn.recv(100).startswith(want)
+
+
+def curl(*arguments: str) -> str:
+	done = subprocess.run(["curl", "-sS", "-m", "10", *arguments], capture_output=True, text=True)
+	assert done.returncode == 0, done.stderr
+	return done.stdout
+
+
+def test_curl_on_the_admin_port(agent, tmp_path):
+	"""A client that is not ours: HTTP/1.0, one connection for several requests, HEAD, a body with Expect."""
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+	url = f"http://127.0.0.1:{one.admin_port}"
+	code = ("-o", "/dev/null", "-w", "%{http_code} %{num_connects}\n")
+	assert curl("--http1.0", *code, f"{url}/healthz") == "200 1\n"
+	assert curl(*code, f"{url}/healthz", *code, f"{url}/ready") == "200 1\n200 0\n"
+	assert curl("-I", f"{url}/healthz").startswith("HTTP/1.1 200 OK\n")
+	body = tmp_path / "body"
+	body.write_bytes(bytes(2_000_000))
+	for options in (["-H", "Expect: 100-continue"], ["-H", "Transfer-Encoding: chunked"], ["-H", "Expect:"]):
+		assert curl(*code, *options, "--data-binary", f"@{body}", f"{url}/metrics").startswith("405 ")
 
 
 def test_metrics_of_names_that_need_escaping(agent, tmp_path):
