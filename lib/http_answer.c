@@ -19,6 +19,8 @@ static void put_head(struct http_conn *c, const struct http_answer *a)
 		buf_printf(out, "Content-Length: %zu\r\n", a->body.n);
 	if (a->retry_after_s)
 		buf_printf(out, "Retry-After: %u\r\n", a->retry_after_s);
+	if (a->status == 415)
+		buf_c(out, "Accept-Encoding: gzip, deflate\r\n");
 	if (a->status == 401 && c->server->auth)
 		buf_printf(out, "WWW-Authenticate: %s\r\n", http_auth_challenge(c->server->auth));
 	if (a->fields)
@@ -33,6 +35,7 @@ void http_put_answer(struct http_conn *c, const struct http_answer *a)
 	if (!c->is_head && a->status != 204)
 		buf_str(&c->out, a->body);
 	metric_add(http_code(c->server, a->status), 1);
+	http_decode_fini(c);
 	c->user = NULL;
 	c->is_paused = false;
 	c->state = HTTP_ANSWER;

@@ -19,6 +19,7 @@ static void conn_free(struct http_conn *c)
 
 	loop_timer_del(s->loop, &c->watch);
 	loop_timer_del(s->loop, &c->turn);
+	http_decode_fini(c);
 	s->kept_bytes -= c->in.n;
 	buf_fini(&c->in);
 	buf_fini(&c->out);
@@ -82,7 +83,11 @@ static bool is_authorized(struct http_conn *c, const struct http1_head *head)
 static void end_request(struct http_conn *c)
 {
 	c->is_incomplete = false;
-	if (c->state == HTTP_BODY) {
+	if (c->state == HTTP_BODY && !http_decode_may_end(c)) {
+		http_refused(c->server, "malformed");
+		http_conn_refuse(c, 400, "the compressed body is cut off");
+	} else if (c->state == HTTP_BODY) {
+		http_decode_fini(c);
 		c->state = HTTP_HELD;
 		c->server->ops->on_end(c);
 	}
@@ -91,7 +96,6 @@ static void end_request(struct http_conn *c)
 static void begin_request(struct http_conn *c, const struct http1_head *head)
 {
 	struct http_server *s = c->server;
-	struct str coding = http1_field(head, STR("content-encoding"));
 
 	c->keeps_alive = head->keeps_alive;
 	c->is_head = str_is(head->method, "HEAD");
@@ -106,10 +110,7 @@ static void begin_request(struct http_conn *c, const struct http1_head *head)
 	} else if (head->body_bytes > 0 && (uint64_t)head->body_bytes > s->conf->max_body) {
 		http_refused(s, "too_large");
 		http_conn_refuse(c, 413, "the body is larger than max_body");
-	} else if (coding.n && !str_ieq(coding, STR("identity"))) {
-		http_refused(s, "content_encoding");
-		http_conn_refuse(c, 415, "this Content-Encoding is not known");
-	} else {
+	} else if (http_decode_begin(c, head)) {
 		c->state = HTTP_BODY;
 		s->ops->on_request(c, head);
 	}
@@ -130,8 +131,13 @@ static void take_head(struct http_conn *c, struct str *avail)
 /* To the handler, as much as it takes. */
 static void offer(struct http_conn *c, struct str *avail)
 {
-	size_t took = c->server->ops->on_body(c, str_sub(*avail, 0, c->pending));
+	size_t took;
 
+	if (c->inflate) {
+		http_decode_offer(c, avail);
+		return;
+	}
+	took = c->server->ops->on_body(c, str_sub(*avail, 0, c->pending));
 	CHECK(took <= c->pending);
 	*avail = str_skip(*avail, took);
 	c->pending -= took;
@@ -160,7 +166,7 @@ static bool step(struct http_conn *c, struct str *avail)
 	if (c->state != HTTP_IDLE && (c->state != HTTP_BODY || c->is_paused))
 		return false;
 	c->wants_more = false;
-	if (c->pending) {
+	if (c->pending || c->plain.n || c->has_more) {
 		offer(c, avail);
 		return true;
 	}
@@ -331,7 +337,7 @@ static void throw_away(struct http_conn *c)
 /* Goes on with what is there, and was not looked at. */
 static void catch_up(struct http_conn *c)
 {
-	if (can_run(c) && ((c->in.n && !c->wants_more) || c->expects))
+	if (can_run(c) && ((c->in.n && !c->wants_more) || c->plain.n || c->has_more || c->expects))
 		run(c, buf_as_str(&c->in));
 	c->is_running = true;
 }

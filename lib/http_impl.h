@@ -3,6 +3,7 @@
  *
  *	http_server.c   life of the server, its connections together, counters
  *	http_conn.c     one connection: reading, requests and bodies, pauses, its end
+ *	http_decode.c   bodies with a Content-Encoding
  *	http_watch.c    timeouts
  *	http_answer.c   writing
  */
@@ -12,12 +13,14 @@
 #include "lib/buf.h"
 #include "lib/clock.h"
 #include "lib/http_server.h"
+#include "lib/inflate.h"
 #include "lib/metric.h"
 
 #define HTTP_READ_BYTES ((size_t)64 * 1024)
 /* Bytes that all connections together may keep: heads that are not complete, and what handlers had no
  * credit for. Beyond it requests are refused. */
 #define HTTP_KEPT_MAX ((size_t)4 << 20)
+#define HTTP_INFLATE_BYTES ((size_t)48 * 1024) /* what decompression takes of that */
 #define HTTP_LINGER_NS (5 * NS_PER_S)
 #define HTTP_LINGER_BYTES ((size_t)16 << 20)
 #define HTTP_CODES_MAX 32
@@ -39,6 +42,7 @@ struct http_server {
 	} codes[HTTP_CODES_MAX];
 	size_t nconns;
 	char *scratch; /* HTTP_READ_BYTES; what is being parsed */
+	char *plain;   /* as many; what came out of decompression */
 	struct http1_event event;
 };
 
@@ -56,8 +60,13 @@ struct http_conn {
 	struct http_server *server;
 	enum http_state state;
 	struct http1 http1;
-	struct buf in;  /* read and not parsed; its first `pending` bytes are body */
-	struct buf out; /* being sent */
+	struct buf in;           /* read and not parsed; its first `pending` bytes are body */
+	struct buf out;          /* being sent */
+	struct inflate *inflate; /* NULL: the body is what it is */
+	struct buf plain;        /* came out of it, and was not taken */
+	uint64_t plain_bytes;    /* of this request, ever */
+	bool has_more;           /* more may come out of it without more to put in */
+	bool is_over;            /* what follows belongs to nothing */
 	size_t pending, sent;
 	struct timer watch; /* the next of the timeouts */
 	struct timer turn;  /* set: goes on with what it has, without an event */
@@ -94,6 +103,15 @@ void http_conn_close(struct http_conn *c);
 void http_conn_refuse(struct http_conn *c, unsigned status, const char *why);
 /* After the state was changed from outside: asks for the events it now waits for, or goes on. */
 void http_conn_settle(struct http_conn *c);
+
+/* http_decode.c */
+/* At the head of a request; false: refused. */
+bool http_decode_begin(struct http_conn *c, const struct http1_head *head);
+/* As much as the handler takes of what comes out of the pending bytes at the front of avail. */
+void http_decode_offer(struct http_conn *c, struct str *avail);
+/* The body has ended. False: it should not have. */
+bool http_decode_may_end(const struct http_conn *c);
+void http_decode_fini(struct http_conn *c);
 
 /* http_watch.c */
 void http_watch(struct http_conn *c);

@@ -81,6 +81,7 @@ int http_server_new(struct http_server **ret, struct loop *loop, const char *nam
 	s->ops = ops;
 	s->ctx = ctx;
 	s->scratch = mem_alloc(HTTP_READ_BYTES);
+	s->plain = mem_alloc(HTTP_READ_BYTES);
 	s->connections = metric_get(METRIC_HTTP_CONNECTIONS, "server", name, NULL);
 	s->body_bytes = metric_get(METRIC_HTTP_BODY_BYTES, "server", name, NULL);
 	s->streams = stream_server_new(loop, name, &conf->stream, &stream_ops, s);
@@ -139,6 +140,7 @@ void http_server_free(struct http_server *s)
 	stream_server_free(s->streams);
 	http_auth_free(s->auth);
 	mem_free(s->scratch);
+	mem_free(s->plain);
 	mem_free(s);
 }
 

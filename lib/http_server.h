@@ -4,7 +4,7 @@
  *
  *	on_request(c, head)   the head is there (slices of it live until the return). The handler may
  *	                      http_answer() at once, http_pause() until it has credit, or go on
- *	on_body(c, bytes)     returns how many it took; fewer pauses the connection until http_resume()
+ *	on_body(c, bytes)     decompressed (gzip, deflate); returns how many it took; fewer pauses the connection until http_resume()
  *	on_end(c)             all of the body was taken
  *	on_gone(c)            the client went away, was too slow, or was refused by us, before it was
  *	                      answered: c is not to be used any more
@@ -68,6 +68,7 @@ struct http_ops {
 	size_t (*on_body)(struct http_conn *c, struct str bytes);
 	void (*on_end)(struct http_conn *c);
 	void (*on_gone)(struct http_conn *c);
+	const char *own_coding; /* a Content-Encoding that the handler decodes itself; NULL: none */
 };
 
 struct http_answer {

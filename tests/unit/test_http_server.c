@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The HTTP server: requests and answers over real sockets, also byte by byte; held answers, credit, who
  * leaves, who is slow, limits, stopping. */
+#include <zlib.h>
+
 #include "tests/unit/http_rig.h"
 
 #define H "Host: a\r\n"
@@ -46,7 +48,8 @@ static const struct {
 	{ "malformed chunk", POST("/ok") "Transfer-Encoding: chunked\r\n\r\n5\r\nhelloX",
 	  TEXT("400 Bad Request", "35") CLOSE "\r\na chunk does not end where it must\n", true },
 	{ "coding", POST("/ok") "Content-Encoding: br\r\nContent-Length: 1\r\n\r\nx",
-	  TEXT("415 Unsupported Media Type", "35") CLOSE "\r\nthis Content-Encoding is not known\n",
+	  TEXT("415 Unsupported Media Type", "35") "Accept-Encoding: gzip, deflate\r\n" CLOSE
+						   "\r\nthis Content-Encoding is not known\n",
 	  true },
 };
 
@@ -218,6 +221,80 @@ static void credit(void)
 	EQ_INT(g->works->text.n, strlen("POST /wait|"));
 	close(fd);
 	HTTP_UNTIL(g, g->ngone == 1);
+	buf_fini(&text);
+	http_rig_free(g);
+}
+
+/* zlib: a test may use it to compress. */
+static struct str compressed(int window_bits, struct str plain, char *out, size_t cap)
+{
+	z_stream z = { 0 };
+
+	OK(deflateInit2(&z, 9, Z_DEFLATED, window_bits, 9, Z_DEFAULT_STRATEGY) == Z_OK);
+	z.next_in = (unsigned char *)(uintptr_t)plain.p;
+	z.avail_in = (unsigned)plain.n;
+	z.next_out = (unsigned char *)out;
+	z.avail_out = (unsigned)cap;
+	OK(deflate(&z, Z_FINISH) == Z_STREAM_END);
+	deflateEnd(&z);
+	return str_make(out, cap - z.avail_out);
+}
+
+static void codings(void)
+{
+	static const struct {
+		const char *name, *coding, *path;
+		size_t bytes, cut;
+		int window_bits;
+		const char *want; /* NULL: the body, whole */
+	} coding_rows[] = {
+		{ "gzip", "gzip", "/ok", 1000, 0, 31, NULL },
+		{ "x-gzip", "X-Gzip", "/ok", 1000, 0, 31, NULL },
+		{ "deflate", "deflate", "/ok", 1000, 0, 15, NULL },
+		{ "more than one piece", "gzip", "/ok", 300000, 0, 31, NULL },
+		{ "at the limit", "gzip", "/ok", 1 << 20, 0, 31, NULL },
+		{ "taken slowly", "gzip", "/picky", 1000, 0, 31, NULL },
+		{ "nothing in it", "gzip", "/ok", 0, 0, 31, NULL },
+		{ "beyond it", "gzip", "/ok", (1 << 20) + 1, 0, 31, "HTTP/1.1 413 " },
+		{ "cut off", "gzip", "/ok", 1000, 8, 31, "HTTP/1.1 400 " },
+		{ "another one", "gzip", "/ok", 1000, 0, 15, "HTTP/1.1 400 " },
+	};
+	struct http_rig *g = http_rig_new(CONF_UNIX);
+	char *plain = mem_zalloc((1 << 20) + 1), *out = mem_alloc(1 << 20);
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < (1 << 20) + 1; i++)
+		plain[i] = (char)('a' + i * i / 7 % 26);
+	http_rig_start(g);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(coding_rows); i++) {
+		size_t k = i / 2;
+		struct str body = str_make(plain, coding_rows[k].bytes), sent;
+		int fd = http_connect(g);
+
+		ROW(coding_rows[k].name);
+		io_max = i % 2 ? 1000 : SIZE_MAX;
+		sent = compressed(coding_rows[k].window_bits, body, out, 1 << 20);
+		sent.n -= coding_rows[k].cut;
+		buf_clear(&text);
+		buf_printf(&text, POST("%s") "Content-Encoding: %s\r\nContent-Length: %zu\r\n\r\n",
+			   coding_rows[k].path, coding_rows[k].coding, sent.n);
+		buf_str(&text, sent);
+		http_put(g, fd, buf_as_str(&text));
+		buf_clear(&text);
+		if (coding_rows[k].want) {
+			HTTP_UNTIL(g, http_take(fd, &text));
+			OK(str_starts(buf_as_str(&text), str_c(coding_rows[k].want)));
+		} else {
+			HTTP_UNTIL(g, (g->works ? http_resume(g->works->c) : (void)0,
+				       http_take(fd, &text), !g->works) &&
+					      str_ends(buf_as_str(&text), body) && text.n > body.n);
+		}
+		close(fd);
+		HTTP_UNTIL(g, http_open(g) == 0);
+	}
+	io_max = SIZE_MAX;
+	mem_free(plain);
+	mem_free(out);
 	buf_fini(&text);
 	http_rig_free(g);
 }
@@ -443,6 +520,7 @@ int main(void)
 	RUN(expect_continue);
 	RUN(held_answers);
 	RUN(credit);
+	RUN(codings);
 	RUN(slow_reader);
 	RUN(timeouts);
 	RUN(many);
