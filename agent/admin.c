@@ -61,6 +61,7 @@ int admin_new(struct loop *loop, const struct conf_addr *addr, const bool *is_re
 	a->conf = (struct http_conf){
 		.stream = { .listen = { 1, (struct conf_addr *)(uintptr_t)addr },
 			    .max_connections = 16,
+			    .peer_ipv6_bits = 64,
 			    .handshake_timeout_ns = TIMEOUT_NS },
 		.header_timeout_ns = TIMEOUT_NS,
 		.body_timeout_ns = TIMEOUT_NS,

@@ -220,7 +220,7 @@ struct stream_server *stream_server_new(struct loop *loop, const char *name,
 	server->ctx = ctx;
 	server->allow = networks(&conf->allow);
 	server->proxies = networks(&conf->proxy_protocol);
-	peers_init(&server->peers, 0);
+	peers_init(&server->peers, 0, conf->peer_ipv6_bits);
 	return server;
 }
 

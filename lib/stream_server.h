@@ -25,6 +25,7 @@ struct stream_conf {
 	struct conf_addrs listen;
 	struct tls_conf tls;
 	unsigned max_connections, max_peer_connections; /* 0: any */
+	unsigned peer_ipv6_bits;
 	int64_t handshake_timeout_ns;
 	struct conf_list allow, proxy_protocol;
 	struct str socket_mode, socket_owner;
@@ -47,6 +48,9 @@ struct stream_conf {
 		CONF_INT(S, m.max_peer_connections, "0", "0", "65536",                             \
 			 "The same for one address, or one user of a unix socket; 0 is no limit.", \
 			 .key = "max_connections_per_peer"),                                       \
+		CONF_INT(S, m.peer_ipv6_bits, "64", "32", "128",                                   \
+			 "Bits of an IPv6 address that make one peer.", .key = "peer_ipv6_prefix", \
+			 .flags = CONF_ADVANCED),                                                  \
 		CONF_TIME(S, m.handshake_timeout_ns, "10s", "10ms", "10m",                         \
 			  "Time for the PROXY header and the TLS handshake.",                      \
 			  .key = "handshake_timeout"),                                             \

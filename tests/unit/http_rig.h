@@ -148,6 +148,7 @@ static inline struct http_rig *http_rig_new(unsigned scheme)
 				      .text = STR("test") };
 	g->conf = (struct http_conf){ .stream = { .listen = { 1, &g->addr },
 						  .max_connections = 2000,
+						  .peer_ipv6_bits = 64,
 						  .handshake_timeout_ns = WAIT_NS,
 						  .socket_mode = STR("0600") },
 				      .header_timeout_ns = WAIT_NS,
