@@ -253,6 +253,11 @@ static const struct cli_flag test_flags[] = {
 	FLAG(junit, "FILE", "write a report in JUnit's XML, too"),
 	{ 0 },
 };
+static const struct cli_flag dead_letters_flags[] = {
+	CONFIG_FLAG,
+	FLAG(format, "text|json", "list: how they are printed (default text)"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -271,6 +276,9 @@ static const struct cli_command commands[] = {
 	  "how far files are read; with the agent stopped, change that", positions_flags, 2,
 	  cmd_positions },
 	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
+	{ "dead-letters", "[list|replay] [OUTPUT]",
+	  "what Loki refused for good; replay sends it again, and keeps what is refused again",
+	  dead_letters_flags, 2, cli_dead_letters },
 	{ "help", "[NAME]", "this text; or about a command, an input, a stage or an output",
 	  no_flags, 1, cmd_help },
 	{ "version", "", "print the version", no_flags, 0, cmd_version },

@@ -27,5 +27,6 @@ bool cli_is_coloured(void);
 
 int cli_explain(const struct cli_args *args);
 int cli_test(const struct cli_args *args);
+int cli_dead_letters(const struct cli_args *args);
 
 #endif

@@ -18,6 +18,11 @@
 
 struct output;
 
+/* How dead letters ended that were sent again. */
+struct replay_sum {
+	uint64_t delivered, refused, unreadable;
+};
+
 struct output_ops {
 	const char *name; /* the configuration's `type` */
 	const char *summary;
@@ -38,6 +43,10 @@ struct output_ops {
 	 * block_abandon_end(), run by run. Nothing is held afterwards. */
 	void (*stop)(struct output *out);
 	void (*close)(struct output *out);
+	/* A command, without an instance: sends what is in the dead-letter files again and waits for it.
+	 * NULL: this output has none. 0, or negative with err. */
+	int (*replay)(const char *name, const void *conf, const char *state_dir,
+		      struct replay_sum *ret, struct err *err);
 };
 
 struct output {

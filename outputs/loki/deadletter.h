@@ -12,12 +12,24 @@
 
 struct deadletter;
 
+#define DEADLETTER_FILES_MAX 100
+
 /* The file is <state_dir>/dead-letters/<name>.jsonl (mode 0600), made when there is something to write;
- * its folder is made now. max_bytes: size beyond which nothing is added. NULL with err. */
+ * older ones are .jsonl.1 and so on, max_files of them together, and max_bytes. With one file the oldest
+ * letters are kept when it is full, with several the newest. That they can be written is checked
+ * now. NULL with err. */
 struct deadletter *deadletter_new(const char *state_dir, const char *name, size_t max_bytes,
-				  struct err *err);
+				  unsigned max_files, struct err *err);
 void deadletter_free(struct deadletter *d);
 const char *deadletter_path(const struct deadletter *d);
+/* The name of the i-th file, 0 is the newest; replaces what *ret has. */
+void deadletter_file(const struct deadletter *d, unsigned i, struct buf *ret);
+/* Calls take() for each line of such a file, without its line break; one of 16 MiB and more comes in
+ * pieces. 0, also when there is no such file; negative with err. */
+int deadletter_read(const char *path, void (*take)(void *arg, struct str line), void *arg,
+		    struct err *err);
+/* Letters that were deleted to make room, since the last call. */
+uint64_t deadletter_take_deleted(struct deadletter *d);
 
 /* Adds the entries of the pieces and returns how many are now in the file (synced); the others found
  * no room, or an error says why (code 0 when there was none). status: of Loki's answer, 0 = it was

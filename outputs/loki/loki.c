@@ -11,6 +11,7 @@
 #include "lib/mem.h"
 #include "outputs/loki/headers.h"
 #include "outputs/loki/push.h"
+#include "outputs/loki/replay.h"
 #include "outputs/loki/shard.h"
 #include "outputs/output.h"
 
@@ -77,7 +78,11 @@ static const struct conf_table tls_table = CONF_TABLE(struct loki_tls, tls_field
 
 static const struct conf_field dead_letter_fields[] = {
 	CONF_SIZE(struct loki_dead_letter, max_size, "64MiB", "0", "1TiB",
-		  "Largest size of the file; what has no room in it is only counted."),
+		  "Largest size of all files together; what has no room is only counted."),
+	CONF_INT(struct loki_dead_letter, max_files, "4", "1", "100",
+		 "Files it is divided into. When all are full, the oldest is deleted and counted; "
+		 "with a "
+		 "single file the oldest letters are kept, and new ones only counted."),
 };
 static const struct conf_table dead_letter_table =
 	CONF_TABLE(struct loki_dead_letter, dead_letter_fields);
@@ -210,7 +215,8 @@ static int loki_open(struct output *out, struct err *err)
 	struct loki *l = out->state;
 	const struct loki_conf *c = l->conf = out->conf;
 
-	l->dead = deadletter_new(out->state_dir, out->name, c->dead_letter.max_size, err);
+	l->dead = deadletter_new(out->state_dir, out->name, c->dead_letter.max_size,
+				 c->dead_letter.max_files, err);
 	if (!l->dead)
 		return -EINVAL;
 	l->client = client_new(out->loop, c, err);
@@ -300,4 +306,5 @@ const struct output_ops output_loki = {
 	.flush = loki_flush,
 	.stop = loki_stop,
 	.close = loki_close,
+	.replay = loki_replay,
 };

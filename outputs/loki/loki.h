@@ -31,6 +31,7 @@ struct loki_tls {
 
 struct loki_dead_letter {
 	size_t max_size;
+	unsigned max_files;
 };
 
 struct loki_conf {

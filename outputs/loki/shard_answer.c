@@ -258,14 +258,15 @@ void sender_bury(struct sender *s, const struct piece *pieces, size_t n, int sta
 		 const char *reason, struct str text)
 {
 	struct err err = ERR_NONE;
-	uint64_t nrecs = 0, written = 0;
+	uint64_t nrecs = 0, written = 0, nlost;
 
 	for (size_t i = 0; i < n; i++)
 		nrecs += pieces[i].nrecs;
 	if (s->conf.dead)
 		written = deadletter_write(s->conf.dead, pieces, n, status, text, &err);
 	metric_add(s->dead, (int64_t)written);
-	metric_add(s->dead_dropped, (int64_t)(nrecs - written));
+	nlost = nrecs - written + (s->conf.dead ? deadletter_take_deleted(s->conf.dead) : 0);
+	metric_add(s->dead_dropped, (int64_t)nlost);
 	log_warn("records refused for good", KV_S("output", s->conf.output), KV_S("reason", reason),
 		 KV_I("status", status), KV("answer", str_sub(text, 0, TEXT_MAX)),
 		 KV_I("records", nrecs), KV_I("in_dead_letter_file", written),

@@ -318,7 +318,7 @@ def test_a_line_longer_than_loki_takes_is_cut(agent, loki_default, tenant, tmp_p
 
 def dead_letters(one) -> list[dict]:
 	found = []
-	for path in one.state_dir.glob("dead-letters/*.jsonl"):
+	for path in one.state_dir.glob("dead-letters/*.jsonl*"):
 		assert path.stat().st_mode & 0o077 == 0
 		found += [json.loads(line) for line in path.read_text().splitlines()]
 	return found
@@ -351,7 +351,51 @@ def test_the_dead_letter_file_is_bounded(tail, fault_loki):
 	one = tail(fault_loki.push_url, lines, dead_letter={"max_size": "256KiB"})
 	one.wait_idle(60)
 	metrics = one.metrics()
-	kept, lost = metrics.sum("tailrace_dead_letters_total"), metrics.sum("tailrace_dead_letters_dropped_total")
-	assert kept + lost == len(lines) and lost > 0 and kept > 0
+	kept, lost = dead_letters(one), metrics.sum("tailrace_dead_letters_dropped_total")
+	assert len(kept) + lost == len(lines) and lost > 0
 	size = sum(p.stat().st_size for p in one.state_dir.glob("dead-letters/*"))
 	assert 0 < size <= 256 * 1024
+
+
+def test_dead_letters_are_listed_and_replayed(tail, fault_loki, tmp_path):
+	"""Beside the running agent; what is refused again is a dead letter again."""
+	lines = numbered(300)
+	reason = "1 errors like: entry for stream '{}' has timestamp too old: A\n"
+
+	def refusing(bad):
+		return lambda push: (
+			Fault.partial(lambda s, e: bad in e.line, reason) if any(bad in line for line in push.lines) else Fault.ok()
+		)
+
+	fault_loki.otherwise = refusing("7 ")
+	fault_loki.ordered = False  # what is sent again is older than what was stored
+	one = tail(fault_loki.push_url, lines)
+	refused = [line for line in lines if "7 " in line]
+	one.wait_metric("tailrace_dead_letters_total", len(refused), 60)
+	one.wait_idle()
+
+	def command(*args):
+		return one.command("dead-letters", *args, "--config", str(one.config_path))
+
+	listed = command("list")
+	assert listed.returncode == 0 and "too old" in listed.stdout and refused[0] in listed.stdout
+	assert [json.loads(l)["line"] for l in command("list", "loki", "--format", "json").stdout.splitlines()] == refused
+	fault_loki.otherwise = refusing("17 ")
+	again = [line for line in refused if "17 " in line]
+	done = command("replay")
+	assert done.returncode == 0, done.stderr
+	assert f"loki: {len(refused) - len(again)} delivered, {len(again)} refused again, 0 unreadable" in done.stdout
+	assert sorted(fault_loki.lines()) == sorted(line for line in lines if line not in again)
+	assert [letter["line"] for letter in dead_letters(one)] == again
+	fault_loki.otherwise = lambda push: Fault.ok()
+	(path,) = one.state_dir.glob("dead-letters/*.jsonl")
+	with open(path, "a") as f:
+		f.write("no letter\n")
+	done = command("replay", "loki")
+	assert "0 refused again, 1 unreadable" in done.stdout
+	assert sorted(fault_loki.lines()) == sorted(lines)
+	entries = [e for _, e in fault_loki.kept(repeats=True)]
+	assert len(set(entries)) == len(lines), "sent again as they were"
+	assert [p.name for p in one.state_dir.glob("dead-letters/*")] == ["loki.jsonl.unreadable"]
+	assert command("replay", "lokki").returncode == 2
+	assert command("reply").returncode == 2

@@ -280,6 +280,7 @@ static inline bool world_answer(struct world *w)
 struct world_conf {
 	unsigned nshards;
 	size_t request_bytes, dead_bytes;
+	unsigned dead_files;
 	const char *tenant;
 };
 
@@ -297,7 +298,8 @@ static inline void world_init(struct world *w, const char *name, struct world_co
 	w->loop = loop_new("world");
 	w->table = label_table_new(10000);
 	w->flow = flow_new(mem_strdup(w->names[0]), mem_strdup(w->names[0]));
-	w->dead = deadletter_new(w->dir, "loki", conf.dead_bytes ? conf.dead_bytes : 1 << 20, &err);
+	w->dead = deadletter_new(w->dir, "loki", conf.dead_bytes ? conf.dead_bytes : 1 << 20,
+				 conf.dead_files, &err);
 	CHECK(w->dead);
 	w->sender = sender_new(&(struct sender_conf){
 		.output = w->flow->output,

@@ -4,6 +4,8 @@
 
 #include <sys/stat.h>
 
+#include "outputs/loki/letter.h"
+
 static struct world w;
 
 /* Judges that are worse to work with than the real one. */
@@ -356,6 +358,122 @@ static void dead_letters_are_bounded(void)
 	world_fini(&w);
 }
 
+/* Several files: the oldest letters make room, and are counted. */
+static void dead_letters_are_rotated(void)
+{
+	struct metric *lost;
+	struct buf path = BUF_INIT;
+	size_t kept = 0;
+
+	world_init(&w, "rotated", (struct world_conf){ .dead_bytes = 12000, .dead_files = 3 });
+	w.judge = refuse_all;
+	lost = metric_get(METRIC_DEAD_LETTER_DROPPED, "output", w.flow->output, NULL);
+	bury("first", 20);
+	EQ_INT(metric_value(lost), 0);
+	bury("a line that goes nowhere", 200);
+	bury("the last line", 1);
+	OK(metric_value(lost) > 100);
+	OK(str_find(world_dead_letters(&w), STR("the last line")) < world_dead_letters(&w).n);
+	for (unsigned i = 4; i-- > 0;) {
+		FILE *f;
+		int c;
+
+		deadletter_file(w.dead, i, &path);
+		f = fopen(path.p, "r");
+		EQ_INT(f != NULL, i < 3);
+		while (f && (c = getc(f)) != EOF)
+			kept += c == '\n';
+		OK(!f || ftell(f) <= 4000);
+		if (f)
+			fclose(f);
+		if (i)
+			unlink(path.p);
+	}
+	EQ_INT(kept + (size_t)metric_value(lost), 221);
+	buf_fini(&path);
+	world_fini(&w);
+}
+
+/* What is in the way is said at the start, not when the first letter is lost. */
+static void the_path_is_checked(void)
+{
+	char dir[] = "/tmp/tailrace-test-XXXXXX", path[128];
+	struct err err = ERR_NONE;
+
+	CHECK(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/dead-letters", dir);
+	CHECK(mkdir(path, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/dead-letters/x.jsonl", dir);
+	CHECK(mkdir(path, 0700) == 0);
+	OK(!deadletter_new(dir, "x", 1000, 1, &err));
+	OK(str_find(str_c(err.text), STR("a directory")) < strlen(err.text));
+	OK(str_find(str_c(err.where), STR("x.jsonl")) < strlen(err.where));
+	rmdir(path);
+	CHECK(symlink("/dev/null", path) == 0);
+	err = ERR_NONE;
+	OK(!deadletter_new(dir, "x", 1000, 1, &err) && err.text[0]);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/dead-letters", dir);
+	rmdir(path);
+	rmdir(dir);
+}
+
+/* A letter read back is the entry it was. */
+static void letters_are_read_back(void)
+{
+	static const char *const bad[] = {
+		"",
+		"x",
+		"{}",
+		"[]",
+		"{\"time\":\"2026-11-21T15:45:44.000000000Z\",\"line\":\"x\"}",
+		"{\"time\":\"2026-13-21T15:45:44.000000000Z\",\"labels\":\"{a=\\\"b\\\"}\","
+		"\"line\":\"x\"}",
+		"{\"time\":\"yesterday\",\"labels\":\"{a=\\\"b\\\"}\",\"line\":\"x\"}",
+	};
+	struct arena arena = ARENA_INIT;
+	struct letter l;
+	struct str rest, bytes, name, value;
+	struct push_entry e;
+	struct buf out = BUF_INIT;
+	struct batch *b;
+	struct rec *r;
+
+	world_init(&w, "letters", (struct world_conf){ 0 });
+	w.judge = refuse_all;
+	b = world_batch(&w);
+	r = world_add(&w, b, "a\"b", "acme", "line \"1\"\n\t\303\274");
+	r->time_ns += 123456789;
+	rec_attr(b, r, key_intern(STR("trace")), ATTR_META, ATTR_STRING, STR("x\\y"));
+	rec_attr(b, r, key_intern(STR("other")), ATTR_META, ATTR_STRING, STR("{,:}\""));
+	world_give(&w, b, true);
+	EQ_INT(world_drain(&w), true);
+	rest = world_dead_letters(&w);
+	OK(letter_read(str_cut(&rest, '\n'), &arena, &l));
+	EQ_INT(l.time_ns, T0 + 123456789);
+	EQ_STR(l.labels, "{job=\"a\\\"b\"}");
+	EQ_STR(l.tenant, "acme");
+	EQ_INT(l.status, 400);
+	letter_encode(&l, &arena, &out);
+	bytes = buf_as_str(&out);
+	OK(push_next_entry(&bytes, &e) && bytes.n == 0);
+	EQ_INT(e.time_ns, T0 + 123456789);
+	EQ_STR(e.line, "line \"1\"\n\t\303\274");
+	OK(push_next_pair(&e.meta, &name, &value));
+	EQ_STR(name, "trace");
+	EQ_STR(value, "x\\y");
+	OK(push_next_pair(&e.meta, &name, &value));
+	EQ_STR(value, "{,:}\"");
+	OK(!push_next_pair(&e.meta, &name, &value));
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		ROW(bad[i]);
+		OK(!letter_read(str_c(bad[i]), &arena, &l));
+	}
+	buf_fini(&out);
+	arena_fini(&arena);
+	world_fini(&w);
+}
+
 static int fail_left;
 
 static ssize_t failing_write(int fd, const void *buf, size_t n)
@@ -419,6 +537,9 @@ int main(void)
 	RUN(too_large_is_halved);
 	RUN(dead_letters_say_why);
 	RUN(dead_letters_are_bounded);
+	RUN(dead_letters_are_rotated);
+	RUN(the_path_is_checked);
+	RUN(letters_are_read_back);
 	RUN(a_full_disk_leaves_whole_lines);
 	RUN(no_symlink_is_followed);
 	return test_end();
