@@ -140,6 +140,9 @@ static void netapp(struct syslog_msg *m)
 			return;
 		parts[n++] = part;
 	}
+	if (n == 2 && !inside.n && m->hostname.n && str_chr(parts[0], '.') < parts[0].n &&
+	    word_level(parts[1], &severity) == parts[1].n)
+		m->msgid = parts[0]; /* 7-mode: "[event:severity]: " */
 	if (n < 3 || inside.n || word_level(parts[n - 1], &severity) != parts[n - 1].n)
 		return;
 	if (!m->hostname.n)
@@ -162,22 +165,35 @@ static void solaris(struct syslog_msg *m)
 static void first_word(struct syslog_msg *m)
 {
 	static const struct str names[] = {
-		{ "CISE_", 5 },            /* Cisco ISE */
-		{ "CSCOacs_", 8 },         /* Cisco ACS */
-		{ "CPPM_", 5 },            /* Aruba ClearPass */
-		{ "MSWinEventLog\t", 14 }, /* Snare */
+		{ "CISE_", 5 },          /* Cisco ISE */
+		{ "CSCOacs_", 8 },       /* Cisco ACS */
+		{ "CPPM_", 5 },          /* Aruba ClearPass */
+		{ "MSWinEventLog", 13 }, /* Snare, through relays that write #011 for tabs, too */
+		{ "LinuxAudit", 10 },    { "LinuxKAudit", 11 },
 	};
 
-	for (size_t i = 0; i < ARRAY_LEN(names); i++)
-		if (str_starts(m->msg, names[i]))
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		char after = word_at(m->msg, names[i].n);
+
+		if (!str_starts(m->msg, names[i]))
+			continue;
+		if (names[i].p[names[i].n - 1] == '_')
 			m->appname = str_sub(m->msg, 0, word_span(m->msg, WORD_TAG));
+		else if (after == '\t' || after == ' ' || after == '#')
+			m->appname = str_sub(m->msg, 0, names[i].n);
+	}
 }
 
 void syslog_body(struct syslog_parser *p, struct syslog_msg *m)
 {
-	char c = word_at(m->msg, 0);
+	size_t spaces = 0;
+	char c;
 
-	if (c == '[') {
+	while (spaces < 4 && word_at(m->msg, spaces) == ' ') /* SonicWall */
+		spaces++;
+	c = word_at(m->msg, spaces);
+
+	if (c == '[' && !spaces) {
 		if (str_starts(m->msg, STR("[ID ")))
 			solaris(m);
 		else if (!m->appname.n)

@@ -90,6 +90,8 @@ bool word_tag(struct str s, struct tag *ret);
 bool word_host_and_tag(struct str s, struct str *ret_host, struct tag *t);
 /* "%FAC-SEV-MNEMONIC" and a colon or a space: what Cisco devices have for a tag. */
 bool word_is_mnemonic(struct str s);
+/* Event formats whose name, of n bytes, is part of the text: "CEF:0|", "LEEF:2.0|", with or without a space. */
+bool word_is_event_format(struct str s, size_t n);
 /* A word for a severity or level in any case, as far as it reaches. */
 size_t word_level(struct str s, unsigned *ret_severity);
 

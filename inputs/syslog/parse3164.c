@@ -97,6 +97,13 @@ static size_t before_tag(struct str s, struct syslog_msg *m, bool *ret_is_told)
 	unsigned severity;
 	size_t n = 0;
 
+	if (word_at(word, 0) == '<') { /* Aruba: "<10.1.1.2 A8:BD:27:C0:00:00> cli[1]: " */
+		n = str_find(s, STR("> "));
+		return n < HOST_MAX && sure_tag(str_skip(s, n + 2)) ? n + 2 : 0;
+	}
+	if (word_at(word, 0) == '%' &&
+	    str_chr(word, ':') < word.n) /* Dell: "%STKUNIT1-M:CP %FAC-" */
+		return word_is_mnemonic(behind) ? word.n + 1 : 0;
 	if (str_is(word, "%$")) { /* NX-OS: "%$ VDC-1 %$ %FAC-SEV-MNEMONIC: " */
 		n = str_find(behind, STR(" %$ "));
 		return n < HOST_MAX && word_is_mnemonic(str_skip(behind, n + 4)) ? n + 7 : 0;
@@ -119,6 +126,20 @@ static size_t before_tag(struct str s, struct syslog_msg *m, bool *ret_is_told)
 		return word.n + 1;
 	}
 	return word_is_address(word) || is_serial(word) ? word.n + 1 : 0;
+}
+
+/* WatchGuard: "80B602F10EB4E (2026-01-14T21:14:15) firewall: ". */
+static size_t serial_and_time(struct str s)
+{
+	size_t n = str_chr(str_sub(s, 0, HOST_MAX), ' '), close;
+
+	if (!is_serial(str_sub(s, 0, n)) || word_at(s, n + 1) != '(')
+		return 0;
+	close = n + 1 + str_chr(str_sub(s, n + 1, n + 40), ')');
+	return word_at(s, close) == ')' && word_at(s, close + 1) == ' ' &&
+			       sure_tag(str_skip(s, close + 2))
+		       ? close + 2
+		       : 0;
 }
 
 /* A relay has put its own time and host in front of a Cisco device's message. */
@@ -173,6 +194,18 @@ static struct str relayed(struct syslog_parser *p, struct str s, int64_t now_ns,
 	return rest;
 }
 
+/* UniFi: "f09fc2123456,UAP-AC-Pro-Gen2-6.5.28+14491: hostapd[1]: " behind a host. */
+static struct str behind_model(struct str s, struct syslog_msg *m)
+{
+	size_t n = word_span(s, WORD_TAG);
+
+	if (word_span(s, WORD_ADDRESS) != 12 || word_at(s, n) != ':' || word_at(s, n + 1) != ' ' ||
+	    !sure_tag(str_skip(s, n + 2)))
+		return s;
+	m->flags |= SYSLOG_ODD_HEADER;
+	return str_skip(s, n + 2);
+}
+
 /* What may stand between host and tag, from the one byte that tells. */
 static struct str behind_host(struct syslog_parser *p, struct str s, int64_t now_ns,
 			      struct syslog_msg *m)
@@ -182,8 +215,15 @@ static struct str behind_host(struct syslog_parser *p, struct str s, int64_t now
 	if ((c >= 'A' && c <= 'Z' && word_at(s, 3) == ' ') || word_at(s, 10) == 'T' ||
 	    (c == '1' && word_at(s, 1) == ' ' && word_digits(str_skip(s, 2)) == 10))
 		return relayed(p, s, now_ns, m);
+	if (word_at(s, 12) == ',')
+		return behind_model(s, m);
 	if (word_is_digit(c) || c == ':' || c == '*' || c == '.')
 		return relayed_cisco(p, s, now_ns, m);
+	if (m->hostname.n && c == m->hostname.p[0] && str_starts(s, m->hostname) &&
+	    word_at(s, m->hostname.n) == ' ' && sure_tag(str_skip(s, m->hostname.n + 1))) {
+		m->flags |= SYSLOG_ODD_HEADER; /* UniFi OS says it twice */
+		return str_skip(s, m->hostname.n + 1);
+	}
 	return s;
 }
 
@@ -201,6 +241,22 @@ static bool take_tag(struct str *s, struct syslog_msg *m)
 	return tag.used > 0;
 }
 
+/* Untangle: "INFO  uvm[0]: " has no host. In capitals only: a machine may be called `debug`. How long the
+ * word is with its spaces; 0 when no tag follows. */
+static size_t lone_level(struct str s)
+{
+	unsigned severity;
+	size_t n = word_at(s, 0) >= 'A' && word_at(s, 0) <= 'Z' && word_at(s, 1) < 'a'
+			   ? word_level(s, &severity)
+			   : 0;
+
+	if (!n || word_at(s, n) != ' ')
+		return 0;
+	while (word_at(s, n) == ' ')
+		n++;
+	return sure_tag(str_skip(s, n)) ? n : 0;
+}
+
 /* Behind the time: host and tag. */
 static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t now_ns,
 			       struct syslog_msg *m)
@@ -214,6 +270,13 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 	if (word_at(s, 0) == ' ') {
 		s = skip_spaces(s);
 		m->flags |= SYSLOG_ODD_HEADER;
+	}
+	n = lone_level(s);
+	if (n) {
+		s = str_skip(s, n);
+		m->flags |= SYSLOG_ODD_HEADER;
+		take_tag(&s, m);
+		return s;
 	}
 	n = word_at(s, 0) == 'M' || word_at(s, 0) == 'F' ? forwarded_host(s, &m->hostname) : 0;
 	if (n || (ends_in_colon(s) && (n = colon_host(s, &m->hostname))))
@@ -234,6 +297,8 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 	/* Not at once: then more than a space stands between host and tag. */
 	s = skip_spaces(s);
 	n = before_tag(s, m, &is_told);
+	if (!n && word_is_digit(word_at(s, 0)))
+		n = serial_and_time(s);
 	if (n || s.p != from.p) {
 		s = str_skip(s, n);
 		m->appname = m->procid = STR_NONE;

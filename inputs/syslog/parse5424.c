@@ -148,6 +148,18 @@ static const char *timestamp(struct syslog_parser *parser, const char *p, const 
 	return skip_spaces(p + stamp.used, end);
 }
 
+/* Check Point: "<134>1 TIME HOST CEF:0|Check Point|..." ends the header early. */
+static void event_for_appname(struct syslog_msg *m, const char *end)
+{
+	struct str text = str_make(m->appname.p, (size_t)(end - m->appname.p));
+
+	if (!word_is_event_format(text, str_chr(text, ':')))
+		return;
+	m->appname = m->procid = m->msgid = m->sd = STR_NONE;
+	m->flags = (m->flags & ~(uint32_t)SYSLOG_BOM) | SYSLOG_BAD_SD;
+	m->msg = text;
+}
+
 bool syslog_header_5424(struct syslog_parser *parser, struct str s, struct syslog_msg *m)
 {
 	const char *p = s.p, *end = s.p + s.n;
@@ -157,6 +169,8 @@ bool syslog_header_5424(struct syslog_parser *parser, struct str s, struct syslo
 		return false;
 	structured_data(p, end, m);
 	m->format = SYSLOG_5424;
+	if (m->appname.n > 5 && m->appname.p[m->appname.p[0] == 'L' ? 4 : 3] == ':')
+		event_for_appname(m, end);
 	return true;
 }
 

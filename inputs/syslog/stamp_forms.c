@@ -257,6 +257,12 @@ static enum stamp_result offset(struct scan *s, int32_t *ret_s)
 	return scan_zone(s, ret_s);
 }
 
+/* "FSR-1" is a host. */
+static bool may_have_offset(struct str name)
+{
+	return !name.n || str_is(name, "UTC") || str_is(name, "GMT") || str_is(name, "TZ");
+}
+
 /* " CET", " UTC+1", " +0100", " TZ-6". A name that nobody knows is one only before a year. */
 static bool zone(struct scan *s, struct parts *p)
 {
@@ -281,7 +287,8 @@ static bool zone(struct scan *s, struct parts *p)
 		at.at--;
 		name = STR_NONE;
 	}
-	number = name.n && peek(&at, 0) == 'Z' ? STAMP_NONE : offset(&at, &offset_s);
+	number = may_have_offset(name) && (!name.n || peek(&at, 0) != 'Z') ? offset(&at, &offset_s)
+									   : STAMP_NONE;
 	if (number == STAMP_NONE && !name.n)
 		return false;
 	if (!is_word_end(&at, 0) || name.n == 1)

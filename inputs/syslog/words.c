@@ -252,8 +252,7 @@ bool word_is_mnemonic(struct str s)
 	return dashes >= 2 && (word_at(s, n) == ':' || word_at(s, n) == ' ');
 }
 
-/* Event formats whose name is part of the text: "CEF:0|", "LEEF:2.0|", with or without a space. */
-static bool is_event_format(struct str s, size_t n)
+bool word_is_event_format(struct str s, size_t n)
 {
 	size_t version = word_at(s, n + 1) == ' ' ? n + 2 : n + 1;
 
@@ -289,7 +288,7 @@ bool word_tag(struct str s, struct tag *t)
 	if (word_at(s, n) == '[')
 		return s.p[n - 1] != ',' && with_pid(s, n, t);
 	if (word_at(s, n) == ':') {
-		if (is_event_format(s, n) || s.p[n - 1] == ',')
+		if (word_is_event_format(s, n) || s.p[n - 1] == ',')
 			return false;
 		if (n <= DIGITS_MAX && word_digits(s) == n)
 			return false;
@@ -326,11 +325,14 @@ static bool is_plain(char c)
 bool word_host_and_tag(struct str s, struct str *ret_host, struct tag *t)
 {
 	size_t n = word_span(s, HOST), from = n + 1;
+	unsigned severity;
 
 	if (!n || n > HOST_MAX || n + 4 > s.n || s.p[n] != ' ' || !is_plain(s.p[0]) ||
 	    !is_plain(s.p[n - 1]) || !word_is_alpha(s.p[from]))
 		return false;
 	if (n == 4 && s.p[0] == 'F') /* AIX: "From host: " */
+		return false;
+	if (s.p[0] <= 'Z' && word_is_alpha(s.p[0]) && word_level(s, &severity) == n)
 		return false;
 	*ret_host = str_sub(s, 0, n);
 	n = from + word_span(str_skip(s, from), HOST);
