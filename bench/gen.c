@@ -177,31 +177,42 @@ static void to_tcp(struct gen *g, const char *addr)
 	free(fds);
 }
 
+/* One sends 64 datagrams a call; several take turns, a few datagrams each, and are sources of their own. */
 static void to_udp(struct gen *g, const char *addr)
 {
 	static char bytes[UDP_BATCH][CORPUS_LINE_MAX];
 	struct iovec iov[UDP_BATCH];
 	struct mmsghdr msgs[UDP_BATCH];
+	unsigned turn = g->connections > 1 ? 4 : UDP_BATCH, at = 0;
+	int *fds = xmalloc(g->connections * sizeof(*fds));
+	uint64_t *ids = xmalloc(g->connections * sizeof(*ids));
+	uint64_t end = g->first + g->lines;
 	struct sockaddr_in sa;
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	parse_addr(addr, &sa);
-	/* Connected: the route is looked up once, and a missing receiver shows as ECONNREFUSED. */
-	if (fd < 0 || connect(fd, (struct sockaddr *)&sa, sizeof(sa)) < 0)
-		die_errno("connect %s", addr);
+	for (unsigned i = 0; i < g->connections; i++) {
+		ids[i] = g->first;
+		fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		/* Connected: the route is looked up once, and a missing receiver shows as ECONNREFUSED. */
+		if (fds[i] < 0 || connect(fds[i], (struct sockaddr *)&sa, sizeof(sa)) < 0)
+			die_errno("connect %s", addr);
+	}
 	memset(msgs, 0, sizeof(msgs));
 	for (unsigned i = 0; i < UDP_BATCH; i++) {
 		iov[i].iov_base = bytes[i];
 		msgs[i].msg_hdr.msg_iov = &iov[i];
 		msgs[i].msg_hdr.msg_iovlen = 1;
 	}
-	for (uint64_t id = g->first, end = g->first + g->lines; id < end && !stop_requested;) {
-		uint64_t left = end - id;
-		unsigned n = (unsigned)pace(g, g->sent_lines, left < UDP_BATCH ? left : UDP_BATCH);
+	for (; g->sent_lines < g->lines * g->connections && !stop_requested;
+	     at = (at + 1) % g->connections) {
+		uint64_t left = end - ids[at];
+		if (!left)
+			continue;
+		unsigned n = (unsigned)pace(g, g->sent_lines, left < turn ? left : turn);
 		for (unsigned i = 0; i < n; i++)
-			iov[i].iov_len = copy_line(g, g->source, id + i, bytes[i]);
+			iov[i].iov_len = copy_line(g, g->source + at, ids[at] + i, bytes[i]);
 		for (unsigned done = 0; done < n && !stop_requested;) {
-			int r = sendmmsg(fd, msgs + done, n - done, 0);
+			int r = sendmmsg(fds[at], msgs + done, n - done, 0);
 			if (r < 0 && errno == ECONNREFUSED)
 				g->refused++; /* the report of an earlier datagram; nothing sent now
 					       */
@@ -211,10 +222,13 @@ static void to_udp(struct gen *g, const char *addr)
 				g->sent_bytes += iov[done + (unsigned)i].iov_len;
 			done += r > 0 ? (unsigned)r : 0;
 		}
-		id += n;
+		ids[at] += n;
 		g->sent_lines += n;
 	}
-	close(fd);
+	for (unsigned i = 0; i < g->connections; i++)
+		close(fds[i]);
+	free(fds);
+	free(ids);
 }
 
 static _Noreturn void usage(void)
@@ -227,7 +241,7 @@ static _Noreturn void usage(void)
 	      "  --first ID            number of the first line   --source N  id of this sender\n"
 	      "  --rate N              lines per second\n"
 	      "  --framing lf|octet    TCP  --write-bytes SIZE (64k)\n"
-	      "  --connections N       TCP; files: PATH.0, PATH.1 ... of N\n"
+	      "  --connections N       TCP; UDP: senders; files: PATH.0, PATH.1 ... of N\n"
 	      "  --append              do not truncate the file\n"
 	      "  --cri yes             lines as a container runtime writes them\n"
 	      "  --trace N             N lines of a stack trace below each line\n",
