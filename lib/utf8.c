@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* UTF-8 checks with an ASCII fast path. */
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 #include "lib/utf8.h"
 
 static bool is_tail(unsigned char c)
@@ -49,6 +53,23 @@ static bool is_short_ascii(const char *p, size_t n)
 	return !((a | b) & 0x8080808080808080ULL);
 }
 
+#ifdef __SSE2__
+static inline __m128i load16(const char *p)
+{
+	return _mm_loadu_si128((const __m128i *)(const void *)p);
+}
+
+static inline bool is_ascii_32(const char *p)
+{
+	return !_mm_movemask_epi8(_mm_or_si128(load16(p), load16(p + 16)));
+}
+
+static inline bool is_ascii_64(const char *p)
+{
+	return !_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(load16(p), load16(p + 16)),
+					       _mm_or_si128(load16(p + 32), load16(p + 48))));
+}
+#else
 static inline bool is_ascii_32(const char *p)
 {
 	uint64_t w[4];
@@ -57,11 +78,19 @@ static inline bool is_ascii_32(const char *p)
 	return !((w[0] | w[1] | w[2] | w[3]) & 0x8080808080808080ULL);
 }
 
+static inline bool is_ascii_64(const char *p)
+{
+	return is_ascii_32(p) && is_ascii_32(p + 32);
+}
+#endif
+
 size_t utf8_valid_prefix(struct str s)
 {
 	size_t i = 0;
 
 	/* Most lines: ASCII, and the last 32 bytes overlap those before. */
+	while (s.n - i >= 64 && is_ascii_64(s.p + i))
+		i += 64;
 	while (s.n - i >= 32 && is_ascii_32(s.p + i))
 		i += 32;
 	if (i && s.n - i < 32 && is_ascii_32(s.p + s.n - 32))

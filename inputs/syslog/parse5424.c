@@ -88,6 +88,8 @@ static inline const char *sd_value(const char *p, const char *end)
 /* Behind the last ']', or NULL when the elements do not follow section 6.3. */
 static const char *sd_end(const char *p, const char *end)
 {
+	const char *after;
+
 	while (p < end && *p == '[') {
 		p = sd_name(p + 1, end);
 		if (!p)
@@ -96,6 +98,11 @@ static const char *sd_end(const char *p, const char *end)
 			p = skip_spaces(p, end);
 			if (p < end && *p == ']')
 				break;
+			after = end - p >= 16 ? span16_param(p) : NULL;
+			if (after) {
+				p = after;
+				continue;
+			}
 			p = sd_name(p, end);
 			if (!p || end - p < 2 || p[0] != '=' || p[1] != '"')
 				return NULL;

@@ -77,6 +77,23 @@ static inline uint64_t span64_no_field(const char *p, uint64_t *ret_spaces)
 	return marks;
 }
 
+/* Behind `name="value"` when all of it is within the 16 bytes at p and nothing is escaped, else NULL. */
+static inline const char *span16_param(const char *p)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)p);
+	unsigned names = (unsigned)_mm_movemask_epi8(span16_name(v)) | 1u << 16;
+	unsigned values = (unsigned)_mm_movemask_epi8(span16_value(v));
+	unsigned n = (unsigned)__builtin_ctz(names);
+
+	if (!n || n > 13 || p[n] != '=' || p[n + 1] != '"')
+		return NULL;
+	values >>= n + 2;
+	if (!values)
+		return NULL;
+	n += 2 + (unsigned)__builtin_ctz(values);
+	return p[n] == '"' ? p + n + 1 : NULL;
+}
+
 #define SPAN16(p, end, marks16)                                                                    \
 	for (; (end) - (p) >= 16; (p) += 16) {                                                     \
 		int span_bits = _mm_movemask_epi8(                                                 \
@@ -86,6 +103,12 @@ static inline uint64_t span64_no_field(const char *p, uint64_t *ret_spaces)
 			return (p) + __builtin_ctz((unsigned)span_bits);                           \
 	}
 #else
+static inline const char *span16_param(const char *p)
+{
+	(void)p;
+	return NULL;
+}
+
 /* No space is marked: to be found out byte by byte. */
 static inline uint64_t span64_no_field(const char *p, uint64_t *ret_spaces)
 {
