@@ -113,12 +113,29 @@ struct places {
 	uint64_t at, ipv4, card, scheme, key, option, percent;
 };
 
-/* "be" and "ba" begin many words. */
-static inline bool may_be_scheme(const struct redact_search *s, size_t at)
+/* Of the places in m those where a scheme's third letter follows: "be" and "ba" begin many words. */
+static inline uint64_t likely_schemes(const struct redact_search *s, size_t base, uint64_t m)
 {
-	uint8_t third = at + 2 < s->n ? s->p[at + 2] | 32 : 0;
+	uint64_t found = 0;
 
-	return third == 'a' || third == 's';
+	for (uint64_t x = m; x; x &= x - 1) {
+		size_t third = base + (unsigned)__builtin_ctzll(x) + 2;
+
+		if (third < s->n && ((s->p[third] | 32) == 'a' || (s->p[third] | 32) == 's'))
+			found |= x & -x;
+	}
+	return found;
+}
+
+/* Lines of key=value are full of marks, and hardly ever is it one of our keys. */
+static inline uint64_t likely_keys(const struct redact_search *s, size_t base, uint64_t m)
+{
+	uint64_t found = 0;
+
+	for (uint64_t x = m; x; x &= x - 1)
+		if (redact_may_end_key(s->p, base + (unsigned)__builtin_ctzll(x)))
+			found |= x & -x;
+	return found;
 }
 
 static inline void look_for_key(struct redact_search *s, size_t at, bool is_before_mark)
@@ -127,7 +144,7 @@ static inline void look_for_key(struct redact_search *s, size_t at, bool is_befo
 		redact_option(s, at);
 	else if (!is_before_mark)
 		redact_encoded_value(s, at);
-	else if (redact_may_end_key(s->p, at))
+	else
 		redact_key_value(s, at);
 }
 
@@ -142,8 +159,7 @@ static __attribute__((noinline)) void look(struct redact_search *s, unsigned det
 	for (uint64_t x = detectors & REDACT_CARD ? m.card : 0; x; x &= x - 1)
 		redact_card(s, base + (unsigned)__builtin_ctzll(x));
 	for (uint64_t x = detectors & (REDACT_BEARER | REDACT_BASIC) ? m.scheme : 0; x; x &= x - 1)
-		if (may_be_scheme(s, base + (unsigned)__builtin_ctzll(x)))
-			redact_scheme(s, base + (unsigned)__builtin_ctzll(x), detectors);
+		redact_scheme(s, base + (unsigned)__builtin_ctzll(x), detectors);
 	for (uint64_t x = detectors & REDACT_KEY_VALUE ? m.key | m.option | m.percent : 0; x;
 	     x &= x - 1)
 		look_for_key(s, base + (unsigned)__builtin_ctzll(x), x & -x & m.key);
@@ -168,8 +184,8 @@ static inline __attribute__((always_inline)) void walk(struct redact_search *s, 
 		m.at = w.at & own;
 		m.ipv4 = ipv4_bits(&w) & own;
 		m.card = card_bits(&w, digit_before) & own;
-		m.scheme = w.b & w.ea >> 1 & own;
-		m.key = ~w.digit & w.mark >> 1 & own;
+		m.scheme = likely_schemes(s, i, w.b & w.ea >> 1 & own);
+		m.key = likely_keys(s, i, ~w.digit & w.mark >> 1 & own);
 		m.option = w.dash & w.dash >> 1 & own;
 		m.percent = w.percent & w.digit >> 1 & own;
 		if (m.at | m.ipv4 | m.card | m.scheme | m.key | m.option | m.percent)
