@@ -2,6 +2,8 @@
 /* Literal search: SSE2 on every x86-64, AVX2 for sets where the machine has it, plain C elsewhere. */
 #include "pipeline/literal.h"
 
+#include <stdlib.h>
+
 #include "lib/check.h"
 
 #ifdef __x86_64__
@@ -154,6 +156,19 @@ size_t literal_find(const struct literal *l, struct str text, size_t from)
 #define BUCKETS 8
 #define EACH_MAX 8 /* items searched one by one where there is no AVX2 */
 
+/* Items of a bucket, which stand side by side: those that begin alike share one, so that the nibbles
+ * of a bucket are few and hardly any other text has them. */
+static uint32_t bucket_start(const struct literal_set *set, uint32_t bucket)
+{
+	return bucket * set->n / BUCKETS;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+	return memcmp(((const struct literal *)a)->bytes, ((const struct literal *)b)->bytes,
+		      LITERAL_BYTES_MAX);
+}
+
 void literal_set_init(struct literal_set *set)
 {
 	CHECK(set->n && set->n <= LITERAL_SET_MAX);
@@ -163,10 +178,15 @@ void literal_set_init(struct literal_set *set)
 		if (set->items[i].n < set->width)
 			set->width = set->items[i].n;
 	}
+	qsort(set->items, set->n, sizeof(set->items[0]), by_bytes);
 	memset(set->lo, 0, sizeof(set->lo));
 	memset(set->hi, 0, sizeof(set->hi));
-	for (uint32_t i = 0; i < set->n; i++) {
-		uint8_t bit = (uint8_t)(1u << i % BUCKETS);
+	for (uint32_t i = 0, bucket = 0; i < set->n; i++) {
+		uint8_t bit;
+
+		while (i >= bucket_start(set, bucket + 1))
+			bucket++;
+		bit = (uint8_t)(1u << bucket);
 
 		for (size_t k = 0; k < set->width; k++) {
 			uint8_t c = set->items[i].bytes[k];
@@ -183,10 +203,14 @@ void literal_set_init(struct literal_set *set)
 static bool verify(const struct literal_set *set, const uint8_t *p, size_t n, size_t at,
 		   unsigned buckets)
 {
-	for (; buckets; buckets &= buckets - 1)
-		for (uint32_t i = (uint32_t)__builtin_ctz(buckets); i < set->n; i += BUCKETS)
+	for (; buckets; buckets &= buckets - 1) {
+		uint32_t bucket = (uint32_t)__builtin_ctz(buckets);
+		uint32_t end = bucket_start(set, bucket + 1);
+
+		for (uint32_t i = bucket_start(set, bucket); i < end; i++)
 			if (n - at >= set->items[i].n && is_at(&set->items[i], p + at))
 				return true;
+	}
 	return false;
 }
 

@@ -84,31 +84,40 @@ static void add_known(struct redact *r, const struct redact_options *options)
 		CHECK(pattern_compile(str_c(known->expression), 0, &rule->pattern, &err) == 0);
 		rule->known = known;
 		rule->kind = (uint16_t)(REDACT_KIND_KNOWN + i);
-		r->needs_counts |= known->least.digits || known->least.colons;
+		r->needs_counts |=
+			known->least.digits || known->least.of_ipv6 || known->least.of_mac;
 		r->nrules++;
 	}
 }
 
-/* The literals of as many rules as fit are looked for together. */
-static void make_group(struct redact *r)
+/* The literals of as many rules as fit are looked for together, those of the next in the next group. */
+static void make_groups(struct redact *r)
 {
 	const struct pattern *patterns[REDACT_KNOWN + REDACT_RULES_MAX];
-	size_t n = 0;
+	size_t n = 0, grouped = 0;
 
 	for (size_t i = 0; i < r->nrules; i++) {
-		struct pattern_group *more = NULL;
+		struct pattern_group *more;
 
+		if (!pattern_has_prefilter(r->rules[i].pattern))
+			continue;
 		patterns[n] = r->rules[i].pattern;
-		if (pattern_has_prefilter(r->rules[i].pattern))
-			more = pattern_group_new(patterns, n + 1);
+		more = n ? pattern_group_new(patterns, n + 1) : NULL;
+		if (!more && r->ngroups < REDACT_GROUPS_MAX) {
+			patterns[0] = r->rules[i].pattern;
+			n = 0;
+			more = pattern_group_new(patterns, 1);
+			r->ngroups += more != NULL;
+		}
 		if (!more)
 			continue;
-		pattern_group_free(r->group);
-		r->group = more;
-		r->rules[i].is_grouped = true;
+		pattern_group_free(r->groups[r->ngroups - 1]);
+		r->groups[r->ngroups - 1] = more;
+		r->rules[i].group = (uint8_t)r->ngroups;
+		grouped++;
 		n++;
 	}
-	r->is_all_grouped = n && n == r->nrules;
+	r->is_all_grouped = grouped && grouped == r->nrules;
 }
 
 static int set_action(struct redact *r, const struct redact_options *options, struct err *err)
@@ -147,7 +156,7 @@ int redact_new(const struct redact_options *options, struct redact **ret, struct
 	for (size_t i = 0; !rc && i < options->nrules; i++)
 		rc = add_rule(r, options->rules, &options->rules[i], options->replacement, err);
 	if (!rc)
-		make_group(r);
+		make_groups(r);
 	if (rc)
 		redact_free(r);
 	else
@@ -161,7 +170,8 @@ void redact_free(struct redact *r)
 		return;
 	for (size_t i = 0; i < r->nrules; i++)
 		pattern_free(r->rules[i].pattern);
-	pattern_group_free(r->group);
+	for (unsigned i = 0; i < r->ngroups; i++)
+		pattern_group_free(r->groups[i]);
 	for (unsigned k = 0; k < REDACT_KINDS_MAX; k++)
 		mem_free((char *)r->texts[k].p);
 	secret_wipe(&r->hash_key);
@@ -294,29 +304,24 @@ static int find_rule(const struct redact_pattern *rule, struct redact_search *s,
 	return rc;
 }
 
-static bool has_enough(const struct redact_counts *have, const struct redact_counts *least)
-{
-	return have->digits >= least->digits && have->colons >= least->colons &&
-	       have->dashes >= least->dashes && have->dots >= least->dots;
-}
-
 static int find_rules(const struct redact *r, struct redact_search *s, struct pattern_scratch *ps,
 		      struct str text)
 {
-	bool may_match = r->group && pattern_group_may_match(r->group, text);
+	bool may_match[REDACT_GROUPS_MAX + 1] = { true }, any = !r->is_all_grouped;
 	struct redact_counts counts = { 0 };
 	int rc = 0;
 
-	if (r->is_all_grouped && !may_match)
+	for (unsigned i = 0; i < r->ngroups; i++)
+		any |= may_match[i + 1] = pattern_group_may_match(r->groups[i], text);
+	if (!any)
 		return 0;
 	if (r->needs_counts)
 		counts = redact_count(text);
 	for (size_t i = 0; !rc && i < r->nrules; i++) {
 		const struct redact_pattern *rule = &r->rules[i];
 
-		if (rule->is_grouped && !may_match)
-			continue;
-		if (!rule->known || has_enough(&counts, &rule->known->least))
+		if (may_match[rule->group] &&
+		    (!rule->known || redact_has_enough(&counts, &rule->known->least)))
 			rc = find_rule(rule, s, ps, text);
 	}
 	return rc;

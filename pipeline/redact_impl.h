@@ -10,7 +10,8 @@ struct pattern;
 struct pattern_group;
 struct redact_known;
 
-#define REDACT_NAME_MAX 64 /* bytes */
+#define REDACT_NAME_MAX 64  /* bytes */
+#define REDACT_GROUPS_MAX 8 /* of patterns whose literals are searched together */
 
 /* A detector that is a pattern: one of redact_known.c, or the user's. */
 struct redact_pattern {
@@ -18,7 +19,7 @@ struct redact_pattern {
 	const struct redact_known *known;
 	char name[REDACT_NAME_MAX + 1];
 	uint16_t kind;
-	bool is_grouped; /* its literal is in the group's search */
+	uint8_t group; /* its literals are in the search of groups[group - 1]; 0: in none */
 };
 
 struct redact {
@@ -28,8 +29,9 @@ struct redact {
 	struct buf hash_key;
 	size_t nrules;
 	struct redact_pattern rules[REDACT_KNOWN + REDACT_RULES_MAX];
-	struct pattern_group *group; /* may be NULL */
-	bool is_all_grouped;         /* every rule is in it */
+	struct pattern_group *groups[REDACT_GROUPS_MAX];
+	unsigned ngroups;
+	bool is_all_grouped; /* every rule is in one */
 	bool needs_counts;
 	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
 	const char *names[REDACT_KINDS_MAX];

@@ -6,11 +6,14 @@
 #include "lib/str.h"
 #include "pipeline/redact.h"
 
-/* Bytes of a text that patterns without a literal need so many of. Counted once a text. */
+/* What of a text patterns without a literal need so many of. Counted once a text. */
 struct redact_counts {
-	size_t digits, colons, dashes, dots;
+	size_t digits, dashes;
+	size_t of_ipv6; /* :: or eight groups */
+	size_t of_mac;  /* six groups, or three */
 };
 struct redact_counts redact_count(struct str text);
+bool redact_has_enough(const struct redact_counts *have, const struct redact_counts *least);
 
 struct redact_known {
 	const char *name, *expression;
