@@ -476,6 +476,53 @@ static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
 	return n;
 }
 
+#define LABEL_PART_MIN 4 /* bytes; of shorter values too many are met by chance */
+
+/* What of a label's value stands nowhere in the line but inside of secrets. False: none of it. */
+static bool redact_part(struct redact_state *x, struct batch *b, struct str line, int n,
+			struct str *value)
+{
+	struct str found = STR_NONE;
+	size_t at = 0, next;
+
+	if (value->n < LABEL_PART_MIN)
+		return false;
+	while ((next = str_find(str_skip(line, at), *value)) < line.n - at) {
+		bool changed = true;
+		struct str part = STR(REDACT_ERROR_TEXT);
+
+		at += next;
+		if (n > 0)
+			part = redact_write_part(x->redact, &x->scratch, line, at, at + value->n,
+						 &b->arena, &changed);
+		if (!changed)
+			return false;
+		found = found.p ? found : part;
+		at += value->n;
+	}
+	*value = found.p ? found : *value;
+	return found.p != NULL;
+}
+
+/* Labels that were cut out of the line share its fate, as other values do, which are slices of it. */
+static void redact_label_parts(struct stage *s, struct batch *b, struct rec *r, struct str line,
+			       int n)
+{
+	const struct labels *l = r->labels;
+	struct label changes[LABELS_MAX];
+	size_t nchanges = 0;
+
+	for (uint32_t i = 0; i < l->n && nchanges < LABELS_MAX; i++) {
+		struct label c = l->items[i];
+
+		if (name_kind(s, c.name) == NAME_PLAIN && !str_is(c.name, LABEL_TENANT) &&
+		    redact_part(s->state, b, line, n, &c.value))
+			changes[nchanges++] = c;
+	}
+	if (nchanges)
+		r->labels = labels_with(chain_labels(s->chain), l, changes, nchanges);
+}
+
 static void redact_rec(struct stage *s, struct batch *b, struct rec *r)
 {
 	struct redact_state *x = s->state;
@@ -494,6 +541,8 @@ static void redact_rec(struct stage *s, struct batch *b, struct rec *r)
 			n = -1;
 	}
 	redact_slices(s, b, r, line, n);
+	if (n && r->labels)
+		redact_label_parts(s, b, r, line, n);
 	if (failed || n < 0)
 		r->flags |= REC_REDACT_FAILED;
 }
@@ -611,8 +660,8 @@ static void redact_run(struct stage *s, struct batch *b)
 
 		before = drops ? hits(x) : 0;
 		redact_rec(s, b, r);
-		if (labels)
-			r->labels = clean_labels_cached(s, b, labels);
+		if (r->labels)
+			r->labels = clean_labels_cached(s, b, r->labels);
 		if (drops && (hits(x) != before || r->labels != labels || (!labels && in_labels))) {
 			r->flags |= REC_DROP;
 			found++;

@@ -46,6 +46,14 @@ static void lines(void)
 		{ "- redact: {detectors: ipv4, patterns: [{name: e, expression: 'E(\\d)', "
 		  "replacement: '?'}]}",
 		  "E1 10.0.0.1", "E? <redacted:ipv4>" },
+		/* a label that was cut out of a secret, and one that only looks alike */
+		{ "- regex: {expression: '(?P<who>\\w+)@db'}\n- regex: {expression: "
+		  "'(?P<l>info)'}\n"
+		  "- labels: {who: , l: }\n- redact: {}",
+		  "info x://u:geheim@db a password=info99",
+		  "info x://u:<redacted:url_password>@db a password=<redacted:key_value>; "
+		  "{app=\"web\", job=\"t\", l=\"info\", who=\"<redacted:url_password>\"}; "
+		  "who=<redacted:url_password>; l=info" },
 		{ "- redact: {patterns: [{name: e, expression: '(a+)+$'}]}",
 		  "ok\naaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!",
 		  "ok\n<redacted:error>" },
