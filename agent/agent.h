@@ -30,6 +30,7 @@ struct plan_pipeline {
 	const size_t *to;   /* indices into outputs */
 	const struct conf_stages *stages;
 	size_t max_streams;
+	struct label_limits label_limits;
 };
 
 struct plan {

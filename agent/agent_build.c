@@ -111,7 +111,8 @@ static int build_chains(struct agent *a, size_t index, struct err *err)
 					   .budget = &pipe->budget,
 					   .loop = lane_loop(a->lanes[lane]),
 					   .lane = lane,
-					   .max_streams = pipe->plan->max_streams };
+					   .max_streams = pipe->plan->max_streams,
+					   .label_limits = pipe->plan->label_limits };
 		struct chain *chain;
 		int rc = chain_open(&conf, &chain, err);
 

@@ -48,7 +48,8 @@ struct pipeline_conf {
 	bool enabled;
 	struct conf_list from, to;
 	struct conf_stages stages;
-	unsigned max_streams;
+	unsigned max_streams, max_labels, max_label_values;
+	int64_t label_window_ns;
 };
 extern const struct conf_table pipeline_conf_table;
 

@@ -225,6 +225,9 @@ static void plan_pipelines(struct config *c, const struct ends *ends, const bool
 			.to = indices(c, &ends[i].to, c->outputs, c->noutputs),
 			.stages = &p->conf.stages,
 			.max_streams = p->conf.max_streams,
+			.label_limits = { .max_labels = p->conf.max_labels,
+					  .max_new_values = p->conf.max_label_values,
+					  .window_ns = p->conf.label_window_ns },
 		};
 	}
 	c->plan.pipelines = pipelines;

@@ -107,5 +107,17 @@ static const struct conf_field pipeline_fields[] = {
 	CONF_INT(struct pipeline_conf, max_streams, "5000", "1", "1000000",
 		 "Most distinct label sets per thread. Beyond it, labels that stages set become "
 		 "structured metadata, so that one exploding label does no harm."),
+	CONF_INT(struct pipeline_conf, max_labels, "15", "1", "64",
+		 "Most labels of one stream, as Loki's `max_label_names_per_series`. Those that "
+		 "come when "
+		 "there are as many become structured metadata."),
+	CONF_INT(struct pipeline_conf, max_label_values, "2500", "0", "1000000",
+		 "Most different values that stages give one label within `label_window`, per "
+		 "thread. A "
+		 "label with more becomes structured metadata of the same name until the next "
+		 "start, "
+		 "which is logged, and counted in `tailrace_labels_moved_total`. 0: no limit."),
+	CONF_TIME(struct pipeline_conf, label_window_ns, "1h", "1s", "8760h",
+		  "See `max_label_values`.", .key = "label_window"),
 };
 const struct conf_table pipeline_conf_table = CONF_TABLE(struct pipeline_conf, pipeline_fields);

@@ -165,7 +165,8 @@ int agent_dry_run(const struct plan *plan, size_t pipeline, int fd, bool as_json
 					   .sinks = &d->sink,
 					   .nsinks = 1,
 					   .loop = d->loop,
-					   .max_streams = p->max_streams };
+					   .max_streams = p->max_streams,
+					   .label_limits = p->label_limits };
 
 		rc = chain_open(&conf, &d->chain, err);
 	}

@@ -117,6 +117,7 @@ int offline_open(struct offline *o, const struct offline_conf *conf, struct err 
 				    .nsinks = conf->sink ? 1 : 0,
 				    .loop = conf->loop,
 				    .max_streams = p->max_streams,
+				    .label_limits = p->label_limits,
 				    .trace = conf->trace };
 
 	*o = (struct offline){ .input = { .name = input->name,

@@ -14,9 +14,18 @@
 #include "pipeline/pattern.h"
 
 #define CHAIN_MAGIC 0xc4a17u
+#define MOVED_MAX 64                   /* labels counted by name */
 #define FORGET_NS (5 * NS_PER_S)       /* label sets are kept for so long at least */
 #define CARRIED_MAX ((size_t)64 << 20) /* what a kill repeats at most because records are joined */
 #define BLOCK_CHARGE_MIN 1024          /* bounds the number of blocks by the budget */
+
+/* Counts records of which one label became metadata. */
+struct moved {
+	struct moved *next;
+	const char *reason;
+	struct metric *count;
+	char label[];
+};
 
 struct chain {
 	unsigned magic;
@@ -32,6 +41,8 @@ struct chain {
 	int64_t nstreams; /* of this lane in the metric */
 	struct timer forget_timer;
 	struct metric *streams, *label_overflow;
+	struct moved *moved; /* the labels that are, and why */
+	size_t nmoved;
 };
 
 /* What stages may use */
@@ -96,13 +107,61 @@ static void set_tenant_only(struct chain *c, struct batch *b, struct rec *r, str
 	chain_count_drop(c, "too_many_tenants", 1);
 }
 
+static const char moved_values[] = "values", moved_labels[] = "labels", moved_length[] = "length";
+
+static struct metric *moved_count(struct chain *c, struct str label, const char *reason)
+{
+	struct moved *m;
+
+	if (c->nmoved >= MOVED_MAX)
+		label = STR("other");
+	for (m = c->moved; m; m = m->next)
+		if (m->reason == reason && str_is(label, m->label))
+			return m->count;
+	m = mem_zalloc(sizeof(*m) + label.n + 1);
+	memcpy(m->label, label.p, label.n);
+	m->reason = reason;
+	m->count = metric_get(METRIC_LABELS_MOVED, "pipeline", c->conf.pipeline, "label", m->label,
+			      "reason", reason, NULL);
+	m->next = c->moved;
+	c->moved = m;
+	c->nmoved++;
+	log_warn("a label is beyond a limit: it becomes structured metadata",
+		 KV_S("pipeline", c->conf.pipeline), KV_S("label", m->label),
+		 KV_S("reason", reason));
+	return m->count;
+}
+
+/* What may not be labels is metadata of the same name. */
+static void keep_moved(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
+		       size_t n, const struct label_moves *moves)
+{
+	uint64_t all = moves->exploded | moves->surplus | moves->cut;
+
+	for (size_t i = 0; i < n && i < 64; i++) {
+		uint64_t bit = UINT64_C(1) << i;
+
+		if (!(all & bit))
+			continue;
+		rec_attr_inline(b, r, changes[i].name, ATTR_META, changes[i].value);
+		metric_add(moved_count(c, changes[i].name,
+				       moves->exploded & bit  ? moved_values
+				       : moves->surplus & bit ? moved_labels
+							      : moved_length),
+			   1);
+	}
+}
+
 void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
 		      size_t n)
 {
-	const struct labels *l = labels_with(c->labels, rec_labels(b, r), changes, n);
+	struct label_moves moves;
+	const struct labels *l = labels_guarded(c->labels, rec_labels(b, r), changes, n, &moves);
 
 	if (l) {
 		r->labels = l;
+		if (moves.exploded | moves.surplus | moves.cut)
+			keep_moved(c, b, r, changes, n, &moves);
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
@@ -353,6 +412,7 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 	c->magic = CHAIN_MAGIC;
 	c->conf = *conf;
 	c->labels = label_table_new(conf->max_streams);
+	label_table_limit(c->labels, &conf->label_limits);
 	c->overflow = labels_intern(c->labels, &overflow, 1);
 	labels_pin(c->overflow);
 	c->scratch = pattern_scratch_new();
@@ -384,6 +444,12 @@ void chain_close(struct chain *c)
 	if (c->conf.loop)
 		loop_timer_del(c->conf.loop, &c->forget_timer);
 	mem_free(c->entries);
+	while (c->moved) {
+		struct moved *next = c->moved->next;
+
+		mem_free(c->moved);
+		c->moved = next;
+	}
 	label_table_free(c->labels);
 	pattern_scratch_free(c->scratch);
 	arena_fini(&c->encode_arena);
@@ -540,6 +606,10 @@ void chain_run(struct chain *c, struct batch *b)
 	b->labels = labels_intern_known(c->labels, &source->known, source->labels, source->nlabels);
 	if (!b->labels)
 		overflow(c, b);
+	else if (source->known.moves.surplus | source->known.moves.cut)
+		for (uint32_t i = 0; i < b->nrecs; i++)
+			keep_moved(c, b, &b->recs[i], source->labels, source->nlabels,
+				   &source->known.moves);
 	CHECK(source->entry <= c->conf.nfront);
 	if (c->entries[source->entry]->ops != &stage_clean)
 		forget_utf8(b);

@@ -4,6 +4,7 @@
 #ifndef PIPELINE_CHAIN_H
 #define PIPELINE_CHAIN_H
 
+#include "pipeline/labels.h"
 #include "pipeline/stage.h"
 
 struct chain;
@@ -52,6 +53,7 @@ struct chain_conf {
 	struct loop *loop;
 	uint32_t lane;
 	size_t max_streams;
+	struct label_limits label_limits;
 	const struct chain_trace *trace; /* or NULL; outlives the chain */
 };
 

@@ -5,8 +5,10 @@
 
 #include "lib/buf.h"
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
+#include "pipeline/label_guard.h"
 #include "pipeline/labels.h"
 
 #define BUCKETS 1024
@@ -20,6 +22,8 @@ struct step {
 	uint64_t hash;
 	const struct labels *base, *result;
 	uint32_t n;
+	bool is_guarded;
+	struct label_moves moves;
 	struct label changes[];
 };
 
@@ -29,6 +33,8 @@ struct label_table {
 	uint64_t epoch, forgot_at;
 	uint64_t
 		id; /* of what is in it: changes when sets are thrown out, no two tables have the same */
+	struct label_limits limits;
+	struct label_guard *guard; /* NULL: nothing is watched */
 	struct labels *sets[BUCKETS];
 	struct step *steps[BUCKETS];
 };
@@ -42,6 +48,14 @@ struct label_table *label_table_new(size_t max_sets)
 	t->max_sets = max_sets ? max_sets : 1;
 	t->id = ++nids;
 	return t;
+}
+
+void label_table_limit(struct label_table *t, const struct label_limits *limits)
+{
+	CHECK(!t->guard);
+	t->limits = *limits;
+	if (limits->max_new_values)
+		t->guard = label_guard_new(limits->max_new_values, limits->window_ns);
 }
 
 static void forget_steps(struct label_table *t)
@@ -61,6 +75,7 @@ void label_table_free(struct label_table *t)
 {
 	if (!t)
 		return;
+	label_guard_free(t->guard);
 	forget_steps(t);
 	for (size_t i = 0; i < BUCKETS; i++) {
 		while (t->sets[i]) {
@@ -258,8 +273,59 @@ static struct str clean_value(struct str value, struct buf *scratch)
 	return value;
 }
 
+static bool has_room(const struct label_table *t, const struct label *items, size_t n,
+		     struct str name)
+{
+	size_t shown = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (str_eq(items[i].name, name))
+			return true;
+		shown += !str_is(items[i].name, LABEL_TENANT);
+	}
+	return n < LABELS_MAX && (!t->limits.max_labels || shown < t->limits.max_labels);
+}
+
+/* What becomes of one change; false when it is left out. */
+static bool guard(const struct label_table *t, const struct label *items, size_t n, bool is_watched,
+		  struct label *item, size_t i, struct label_moves *moves)
+{
+	uint64_t bit = i < 64 ? UINT64_C(1) << i : 0;
+
+	if (!item->value.p || str_is(item->name, LABEL_TENANT))
+		return true;
+	if (is_watched && t->guard && label_guard_is_closed(t->guard, item->name)) {
+		moves->exploded |= bit;
+		item->value = STR_NONE; /* nor the value it had before */
+	} else if (!has_room(t, items, n, item->name)) {
+		moves->surplus |= bit;
+		return false;
+	} else if (item->value.n > LABEL_VALUE_MAX) {
+		moves->cut |= bit;
+	}
+	return true;
+}
+
+/* True when one of the values is one too many: its label is closed. */
+static bool watch(struct label_table *t, const struct label *changes, size_t n,
+		  const struct label_moves *moves)
+{
+	int64_t now_ns = clock_mono_ns();
+	bool is_closed = false;
+
+	for (size_t i = 0; i < n; i++)
+		if (changes[i].value.p && changes[i].name.n &&
+		    !str_is(changes[i].name, LABEL_TENANT) &&
+		    !(i < 64 && (moves->surplus >> i & 1)))
+			is_closed |= label_guard_see(t->guard, changes[i].name, changes[i].value,
+						     now_ns);
+	return is_closed;
+}
+
+/* moves NULL: without the limits. */
 static const struct labels *apply(struct label_table *t, const struct labels *base,
-				  const struct label *changes, size_t nchanges)
+				  const struct label *changes, size_t nchanges,
+				  struct label_moves *moves)
 {
 	struct label items[LABELS_MAX];
 	struct buf scratch = BUF_INIT;
@@ -278,11 +344,18 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 	for (size_t i = 0; i < nchanges; i++) {
 		struct label item = changes[i];
 
-		if (item.name.n == 0)
+		if (item.name.n == 0 ||
+		    (moves && !guard(t, items, n, base != NULL, &item, i, moves)))
 			continue;
 		if (room && item.value.p)
 			item.value = clean_value(item.value, &scratch);
 		n = put_sorted(items, n, item);
+	}
+	if (moves && base && t->guard && watch(t, changes, nchanges, moves)) {
+		buf_fini(&scratch);
+		forget_steps(t); /* with the label that is none any more */
+		*moves = (struct label_moves){ 0 };
+		return apply(t, base, changes, nchanges, moves);
 	}
 	result = intern_sorted(t, items, n);
 	buf_fini(&scratch);
@@ -291,7 +364,7 @@ static const struct labels *apply(struct label_table *t, const struct labels *ba
 
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n)
 {
-	return apply(t, NULL, items, n);
+	return apply(t, NULL, items, n, NULL);
 }
 
 const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,
@@ -302,7 +375,8 @@ const struct labels *labels_intern_known(struct label_table *t, struct labels_kn
 		return known->set;
 	}
 	known->items = items;
-	known->set = labels_intern(t, items, n);
+	known->moves = (struct label_moves){ 0 };
+	known->set = apply(t, NULL, items, n, &known->moves);
 	known->table = known->set ? t->id : 0;
 	return known->set;
 }
@@ -328,9 +402,9 @@ static uint64_t step_hash(const struct labels *base, const struct label *changes
 }
 
 static bool step_is(const struct step *s, const struct labels *base, const struct label *changes,
-		    size_t n)
+		    size_t n, bool is_guarded)
 {
-	if (s->base != base || s->n != n)
+	if (s->base != base || s->n != n || s->is_guarded != is_guarded)
 		return false;
 	for (size_t i = 0; i < n; i++)
 		if (!str_eq(s->changes[i].name, changes[i].name) ||
@@ -341,7 +415,8 @@ static bool step_is(const struct step *s, const struct labels *base, const struc
 }
 
 static void remember(struct label_table *t, uint64_t hash, const struct labels *base,
-		     const struct label *changes, size_t n, const struct labels *result)
+		     const struct label *changes, size_t n, const struct labels *result,
+		     const struct label_moves *moves)
 {
 	size_t bytes = 0;
 	struct step *s;
@@ -357,6 +432,9 @@ static void remember(struct label_table *t, uint64_t hash, const struct labels *
 	s = mem_alloc(bytes);
 	t->step_bytes += bytes;
 	*s = (struct step){ t->steps[hash % BUCKETS], hash, base, result, (uint32_t)n };
+	if (moves)
+		s->moves = *moves;
+	s->is_guarded = moves != NULL;
 	p = (char *)&s->changes[n];
 	for (size_t i = 0; i < n; i++) {
 		s->changes[i].name = str_make(p, changes[i].name.n);
@@ -371,24 +449,39 @@ static void remember(struct label_table *t, uint64_t hash, const struct labels *
 	t->nsteps++;
 }
 
-const struct labels *labels_with(struct label_table *t, const struct labels *base,
-				 const struct label *changes, size_t n)
+static const struct labels *with(struct label_table *t, const struct labels *base,
+				 const struct label *changes, size_t n, struct label_moves *moves)
 {
 	uint64_t hash = step_hash(base, changes, n);
 	const struct labels *result;
 
 	if (n <= STEP_CHANGES_MAX) {
 		for (struct step *s = t->steps[hash % BUCKETS]; s; s = s->next) {
-			if (s->hash == hash && step_is(s, base, changes, n)) {
+			if (s->hash == hash && step_is(s, base, changes, n, moves != NULL)) {
+				if (moves)
+					*moves = s->moves;
 				((struct labels *)(uintptr_t)s->result)->used_at = t->epoch;
 				return s->result;
 			}
 		}
 	}
-	result = apply(t, base, changes, n);
+	result = apply(t, base, changes, n, moves);
 	if (result && n <= STEP_CHANGES_MAX)
-		remember(t, hash, base, changes, n, result);
+		remember(t, hash, base, changes, n, result, moves);
 	return result;
+}
+
+const struct labels *labels_with(struct label_table *t, const struct labels *base,
+				 const struct label *changes, size_t n)
+{
+	return with(t, base, changes, n, NULL);
+}
+
+const struct labels *labels_guarded(struct label_table *t, const struct labels *base,
+				    const struct label *changes, size_t n, struct label_moves *ret)
+{
+	*ret = (struct label_moves){ 0 };
+	return with(t, base, changes, n, ret);
 }
 
 /* Those that were used before `epoch` only. Returns how many sets left are not pinned. */

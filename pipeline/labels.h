@@ -14,6 +14,7 @@
 #define LABEL_VALUE_MAX 2048
 #define LABEL_NAME_MAX 1024
 #define LABELS_MAX 64
+#define LABELS_LOKI 15 /* of a stream; more are refused there */
 /* Not sent: chooses the tenant of the stream (X-Scope-OrgID). */
 #define LABEL_TENANT "__tenant_id__"
 
@@ -37,8 +38,17 @@ struct labels {
 
 struct label_table;
 
-/* max_sets: the cardinality guard. */
+/* max_sets: the guard against too many streams, whatever makes them. */
 struct label_table *label_table_new(size_t max_sets);
+
+/* What labels_guarded() keeps to; 0 = no limit. */
+struct label_limits {
+	unsigned max_labels;   /* of one set, without the tenant */
+	size_t max_new_values; /* different ones of one label that changes bring within window_ns; a
+				* label that has more is none from then on */
+	int64_t window_ns;
+};
+void label_table_limit(struct label_table *t, const struct label_limits *limits);
 void label_table_free(struct label_table *t);
 
 /* The set with exactly these labels (any order; empty names ignored; later duplicates win). Values
@@ -46,12 +56,19 @@ void label_table_free(struct label_table *t);
  * NULL when the table is full. */
 const struct labels *labels_intern(struct label_table *t, const struct label *items, size_t n);
 
-/* The same for what keeps its labels, without looking at them again: *known is zeroed at first, or a
+/* By bits, the first 64 changes: those that are no labels because theirs has too many values, or a set
+ * too many labels; and those whose value was cut. All of them are the caller's to keep elsewhere. */
+struct label_moves {
+	uint64_t exploded, surplus, cut;
+};
+
+/* The same within the limits of the table, for what keeps its labels, without looking at them again: *known is zeroed at first, or a
  * copy of that of other items. */
 struct labels_known {
 	const struct labels *set;
 	const struct label *items;
 	uint64_t table; /* which one, since it last threw sets out */
+	struct label_moves moves;
 };
 const struct labels *labels_intern_known(struct label_table *t, struct labels_known *known,
 					 const struct label *items, size_t n);
@@ -65,6 +82,10 @@ const struct labels *labels_intern_reserved(struct label_table *t, const struct 
  * combination was seen before. NULL when the table is full. */
 const struct labels *labels_with(struct label_table *t, const struct labels *base,
 				 const struct label *changes, size_t n);
+
+/* As labels_with(), within the limits of the table. Only the values of such changes are watched. */
+const struct labels *labels_guarded(struct label_table *t, const struct labels *base,
+				    const struct label *changes, size_t n, struct label_moves *ret);
 
 /* p == NULL when there is none. */
 struct str labels_get(const struct labels *l, struct str name);

@@ -129,6 +129,28 @@ def test_a_label_that_explodes_becomes_metadata(agent, loki, tenant, tmp_path, t
 	assert all(r.metadata["id"] == r.line.split()[0][3:] for r in flagged)
 
 
+def test_a_label_with_too_many_values_is_none_any_more(agent, loki, tenant, tmp_path, threads):
+	"""It alone: the other label stays one, and what Loki gets are few streams."""
+	log = tmp_path / "app.log"
+	lines = [f"id={i} kind={i % 3}" for i in range(500)]
+	log.write_text(text(lines))
+	conf = config(
+		{"app": file_input(log)},
+		loki_output(loki.push_url, tenant),
+		[{"logfmt": {"mapping": {"id": None, "kind": None}}}, {"labels": {"kind": None}}, {"labels": {"id": None}}],
+	)
+	conf["pipelines"]["main"]["max_label_values"] = 50
+	one = agent(conf)
+	arrived(one, loki, '{job="app"}', lines, ordered=False)
+	moved = one.metrics().sum("tailrace_labels_moved_total", label="id", reason="values")
+	assert moved == 450
+	read = loki.read('{job="app"}')
+	assert {r.label["kind"] for r in read} == {"0", "1", "2"}
+	without = [r for r in read if "id" not in r.label]
+	assert len(without) == moved and all(f"id={r.metadata['id']} " in r.line for r in without)
+	assert one.log().count("a label is beyond a limit") == 1
+
+
 CANARIES = {
 	"password=CANARYpw77": "CANARYpw77",
 	"card 4111111111111111 paid": "4111111111111111",

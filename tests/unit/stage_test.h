@@ -27,6 +27,7 @@ static const struct conf_table stage_test_table =
 	CONF_TABLE(struct stage_test_conf, stage_test_fields);
 
 static struct buf stage_test_out;
+static struct label_limits stage_test_limits; /* none, unless a test sets them */
 
 static inline bool stage_test_is_newest(const struct rec *r, const struct attr *attr)
 {
@@ -119,7 +120,8 @@ static inline struct str stage_test_run(const struct conf_plugin *plugins, size_
 		struct conf_stages list = { .n = conf.stages.n + 1 };
 		struct chain_conf chain_conf = { .pipeline = "test",
 						 .stages = &list,
-						 .max_streams = 1000 };
+						 .max_streams = 1000,
+						 .label_limits = stage_test_limits };
 
 		list.items = mem_array(list.n, sizeof(*list.items));
 		memcpy(list.items, conf.stages.items, conf.stages.n * sizeof(*list.items));
