@@ -8,7 +8,7 @@
 #include "agent/conf_test_impl.h"
 #include "lib/mem.h"
 #include "lib/rfc3339.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 
 #define CELLS_MAX ((size_t)4 << 20) /* beyond, records are compared one by one */
 

@@ -3,7 +3,7 @@
  * through explain_shown(). */
 #include "agent/explain_impl.h"
 #include "lib/rfc3339.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 
 /* ---- what a step changed ---- */
 

@@ -44,7 +44,8 @@
 
 #define OUTPUTS(X)                                                                                 \
 	X(output_loki)                                                                             \
-	X(output_stdout)
+	X(output_stdout)                                                                           \
+	X(output_file)
 
 /* Plugins of the test program (tests/plugins); empty in the product. */
 extern const struct input_ops *const test_inputs[] __attribute__((weak));

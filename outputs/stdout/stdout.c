@@ -13,7 +13,7 @@
 #include "lib/mem.h"
 #include "lib/os.h"
 #include "outputs/output.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 
 #define RETRY_NS (10 * NS_PER_MS)
 #define STUCK_BYTES 4096 /* PIPE_BUF: what a pipe or terminal that polls writable takes */

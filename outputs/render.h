@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A record as people (text) or programs (JSON lines) read it. */
-#ifndef OUTPUTS_STDOUT_RENDER_H
-#define OUTPUTS_STDOUT_RENDER_H
+#ifndef OUTPUTS_RENDER_H
+#define OUTPUTS_RENDER_H
 
 #include "lib/buf.h"
 #include "pipeline/batch.h"

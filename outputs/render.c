@@ -2,7 +2,7 @@
 /* Rendering records as text and JSON. */
 #include "lib/rfc3339.h"
 #include "lib/utf8.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 #include "pipeline/labels.h"
 
 static const char *const severity_names[] = { "emergency", "alert",  "critical", "error",
