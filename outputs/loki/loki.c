@@ -9,6 +9,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "outputs/loki/clamp.h"
 #include "outputs/loki/headers.h"
 #include "outputs/loki/push.h"
 #include "outputs/loki/replay.h"
@@ -20,7 +21,8 @@ struct loki {
 	struct client *client;
 	struct deadletter *dead;
 	struct sender *sender;
-	struct metric *lines_cut, *metadata_cut;
+	struct metric *lines_cut, *metadata_cut, *renamed, *clamped;
+	uint16_t clamp_key;
 };
 
 static const struct conf_field backoff_fields[] = {
@@ -135,6 +137,17 @@ static const struct conf_field loki_fields[] = {
 		struct loki_conf, max_line, "256KiB", "1KiB", "768KiB",
 		"Longest line sent; of a longer one the beginning is, with a flag in the metadata. "
 		"Loki refuses what is over its `max_line_size`."),
+	CONF_TIME(
+		struct loki_conf, clamp_older_ns, "0s", "0s", "8760h",
+		"Records older than this get the time this long ago, and `tailrace_time` in the "
+		"metadata keeps theirs. Loki refuses what is over its `reject_old_samples_max_age` "
+		"(7 days). 0: times stay, and such records become dead letters.",
+		.key = "clamp_older_than"),
+	CONF_TIME(struct loki_conf, clamp_newer_ns, "0s", "0s", "8760h",
+		  "The same for records further than this in the future. Loki refuses what is over "
+		  "its "
+		  "`creation_grace_period` (10 minutes).",
+		  .key = "clamp_newer_than"),
 	CONF_SECTION(struct loki_conf, dead_letter, struct loki_dead_letter, &dead_letter_table,
 		     "The file for records that Loki refuses for good, "
 		     "`dead-letters/<output>.jsonl` in the state folder."),
@@ -230,12 +243,16 @@ static int loki_open(struct output *out, struct err *err)
 						      .nshards = c->shards,
 						      .request_bytes = c->batch_size,
 						      .linger_ns = c->batch_wait_ns,
+						      .timeout_ns = c->timeout_ns,
 						      .backoff_min_ns = c->backoff.min_ns,
 						      .backoff_max_ns = c->backoff.max_ns,
 						      .seed = random_seed() });
 	l->lines_cut = metric_get(METRIC_OUTPUT_CUT, "output", out->name, "what", "line", NULL);
 	l->metadata_cut =
 		metric_get(METRIC_OUTPUT_CUT, "output", out->name, "what", "metadata", NULL);
+	l->renamed = metric_get(METRIC_OUTPUT_RENAMED, "output", out->name, NULL);
+	l->clamped = metric_get(METRIC_OUTPUT_CLAMPED, "output", out->name, NULL);
+	l->clamp_key = key_intern(STR(CLAMP_NAME));
 	return 0;
 }
 
@@ -250,12 +267,30 @@ static void loki_start(struct output *out)
 	pthread_sigmask(SIG_BLOCK, &pipe, NULL);
 }
 
+static const struct batch *clamp(const struct loki *l, const struct batch *b, struct arena *scratch)
+{
+	int64_t now_ns = clock_wall_ns(), older = l->conf->clamp_older_ns,
+		newer = l->conf->clamp_newer_ns;
+	uint64_t n;
+
+	b = clamp_times(b, older ? now_ns - older : INT64_MIN, newer ? now_ns + newer : INT64_MAX,
+			l->clamp_key, scratch, &n);
+	if (n)
+		metric_add(l->clamped, (int64_t)n);
+	return b;
+}
+
 static struct block *loki_encode(struct output *out, const struct batch *b, struct arena *scratch)
 {
 	const struct loki *l = out->state;
 	struct push_cuts cuts = { 0 };
-	struct block *block = push_encode(b, l->conf->max_line, scratch, &cuts);
+	struct block *block;
 
+	if (l->conf->clamp_older_ns || l->conf->clamp_newer_ns)
+		b = clamp(l, b, scratch);
+	block = push_encode(b, l->conf->max_line, scratch, &cuts);
+	if (cuts.renamed)
+		metric_add(l->renamed, (int64_t)cuts.renamed);
 	if (cuts.lines)
 		metric_add(l->lines_cut, (int64_t)cuts.lines);
 	if (cuts.metadata)

@@ -39,6 +39,7 @@ struct loki_conf {
 	struct conf_list failover_urls;
 	size_t batch_size, max_line;
 	int64_t batch_wait_ns, timeout_ns;
+	int64_t clamp_older_ns, clamp_newer_ns; /* 0 = off */
 	unsigned shards;
 	struct loki_backoff backoff;
 	struct loki_basic_auth basic_auth;

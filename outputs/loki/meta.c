@@ -39,6 +39,7 @@ struct meta {
 	bool may_collide; /* names of it can only be compared as text */
 	uint32_t npairs;
 	size_t bytes; /* of the names and values of the pairs */
+	uint64_t renamed;
 	struct pair pairs[PUSH_META_PAIRS];
 	struct known_name known[KNOWN_NAMES];
 	uint32_t flags; /* of flags_text */
@@ -54,6 +55,7 @@ struct meta *meta_new(struct arena *scratch)
 	m->batch_bytes = 0;
 	m->record = 0;
 	m->flags = 0;
+	m->renamed = 0;
 	for (size_t i = 0; i < KNOWN_NAMES; i++) {
 		m->known[i].key = KEY_INLINE; /* none */
 		m->known[i].head_n = 0;
@@ -61,17 +63,67 @@ struct meta *meta_new(struct arena *scratch)
 	return m;
 }
 
-static bool has_letter_or_digit(struct str name)
+uint64_t meta_renamed(const struct meta *m)
 {
-	for (size_t i = 0; i < name.n; i++)
-		if (name.p[i] != '_')
-			return true;
-	return false;
+	return m->renamed;
+}
+
+static bool is_alnum(char c)
+{
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/* __x__: Loki leaves the ends alone. */
+static bool is_reserved(struct str name)
+{
+	return name.n >= 4 && str_starts(name, STR("__")) && str_ends(name, STR("__"));
 }
 
 static bool is_sendable(struct str name)
 {
-	return label_name_is_valid(name) && has_letter_or_digit(name);
+	bool has_more = false, was_underscore = false;
+
+	if (!name.n || name.n > LABEL_NAME_MAX || (name.p[0] >= '0' && name.p[0] <= '9'))
+		return false;
+	if (is_reserved(name))
+		name = str_sub(name, 2, name.n - 2);
+	for (size_t i = 0; i < name.n; i++) {
+		bool is_fine = is_alnum(name.p[i]);
+
+		if (!is_fine && (name.p[i] != '_' || was_underscore))
+			return false;
+		was_underscore = !is_fine;
+		has_more |= is_fine;
+	}
+	return has_more;
+}
+
+struct str meta_name(struct str name, char *out)
+{
+	bool has_more = false, has_ends = is_reserved(name);
+	struct str inner = has_ends ? str_sub(name, 2, name.n - 2) : name;
+	size_t n = 0, start = has_ends ? 2 : 0;
+
+	if (is_sendable(name))
+		return name;
+	if (has_ends)
+		memcpy(out, "__", n = 2);
+	else if (name.n && name.p[0] >= '0' && name.p[0] <= '9')
+		memcpy(out, "key_", n = start = 4);
+	for (size_t i = 0; i < inner.n && n < LABEL_NAME_MAX - 4; i++) {
+		bool is_fine = is_alnum(inner.p[i]);
+
+		has_more |= is_fine;
+		if (is_fine || n == start || out[n - 1] != '_')
+			out[n++] = is_fine ? inner.p[i] : '_';
+	}
+	if (!has_more)
+		return STR("key");
+	if (has_ends) {
+		memcpy(out + n, "__", 2);
+		n += 2;
+	}
+	return str_make(out, n);
 }
 
 static struct str valid_name(struct meta *m, struct str name)
@@ -81,8 +133,8 @@ static struct str valid_name(struct meta *m, struct str name)
 
 	if (is_sendable(name))
 		return name;
-	out = arena_room(m->scratch, LABEL_NAME_MAX + 1);
-	valid = label_name_sanitise(name, out);
+	out = arena_room(m->scratch, META_NAME_ROOM);
+	valid = meta_name(name, out);
 	if (valid.p == out)
 		arena_take(m->scratch, valid.n);
 	return valid;
@@ -158,6 +210,9 @@ static struct str numbered(struct meta *m, struct str name)
 	struct str s = { out, 0 };
 
 	memcpy(out, name.p, base);
+	while (base > 1 && out[base - 1] == '_') /* Loki would make one of two */
+		base--;
+	m->renamed++;
 	for (unsigned i = 2; !s.n || find(m, s); i++) {
 		int n = snprintf(out + base, SUFFIX_MAX, "_%u", i);
 

@@ -149,6 +149,8 @@ static void plan_records(struct plan *plans, const struct batch *b, size_t max_l
 		g->nrecs++;
 		g->bytes += 1 + wire_size(p->entry_n) + p->entry_n;
 	}
+	if (meta)
+		cuts->renamed += meta_renamed(meta);
 }
 
 /* v, below 2^35, as a varint without branches: writes 8 bytes, returns how many count. */

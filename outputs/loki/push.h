@@ -24,6 +24,7 @@
 
 struct push_cuts {
 	uint64_t lines, metadata; /* records cut to fit */
+	uint64_t renamed;         /* pairs of metadata, see meta_renamed() */
 };
 
 /* Encodes every record of b (at least one). max_line: longest line, in bytes. scratch: working

@@ -20,6 +20,7 @@ struct sender_conf {
 	unsigned nshards;
 	size_t request_bytes; /* of a body before compression, about */
 	int64_t linger_ns;
+	int64_t timeout_ns; /* of a request; 0 = not known, sizes then do not follow the answers */
 	int64_t backoff_min_ns, backoff_max_ns;
 	uint64_t seed; /* of the jitter */
 };

@@ -58,6 +58,24 @@ static void count_proofs(const struct job *done)
 			job->nrecs == 1 && job->nfailed && job_has_stream(done, &job->pieces[0]);
 }
 
+/* Requests become smaller, or stay as they are. */
+static void shrink(struct sender *s, size_t bytes)
+{
+	if (bytes < REQUEST_BYTES_MIN)
+		bytes = REQUEST_BYTES_MIN;
+	if (bytes < s->request_bytes)
+		s->request_bytes = bytes;
+}
+
+/* A full one, well before the timeout, where the same work would be done again and again. */
+static bool is_slow(const struct shard *shard)
+{
+	const struct sender *s = shard->sender;
+
+	return s->conf.timeout_ns && shard->raw_bytes >= s->request_bytes / 2 &&
+	       clock_mono_ns() - shard->sent_ns > s->conf.timeout_ns / 4;
+}
+
 static void on_done(struct shard *shard, struct feed *f)
 {
 	struct sender *s = shard->sender;
@@ -67,29 +85,17 @@ static void on_done(struct shard *shard, struct feed *f)
 	s->failures = f->tenant->failures = 0;
 	s->not_before_ns = 0;
 	count_proofs(job);
-	/* After a 413 requests grow again, slowly, up to what is configured. */
-	if (s->request_bytes < s->conf.request_bytes &&
-	    shard->raw_bytes >= s->request_bytes - s->request_bytes / 4)
+	if (is_slow(shard)) {
+		shrink(s, s->request_bytes - s->request_bytes / 4);
+	} else if (s->request_bytes < s->conf.request_bytes &&
+		   shard->raw_bytes >= s->request_bytes - s->request_bytes / 4) {
+		/* They grow again, slowly, up to what is configured. */
 		s->request_bytes += s->request_bytes / 64;
+	}
 	if (s->request_bytes > s->conf.request_bytes)
 		s->request_bytes = s->conf.request_bytes;
 	pieces_end(job->pieces, job->npieces, PIECE_DELIVERED, NULL);
 	end_job(shard, f);
-}
-
-/* Nobody answers: not a matter of this tenant, so all wait, and then each shard tries once. */
-static void on_no_answer(struct shard *shard, const struct answer *a)
-{
-	struct sender *s = shard->sender;
-	int64_t now_ns = clock_mono_ns();
-
-	set_up(s, false);
-	if (now_ns < s->not_before_ns)
-		return; /* another shard has said so already */
-	s->not_before_ns = now_ns + backoff_ns(s, ++s->failures);
-	log_warn("push failed, will be tried again", KV_S("output", s->conf.output),
-		 KV("error", str_sub(a->error, 0, TEXT_MAX)),
-		 KV_I("retry_in_ms", (s->not_before_ns - now_ns) / NS_PER_MS));
 }
 
 /* The parts take the place of the first job. */
@@ -121,19 +127,6 @@ static bool halve(struct shard *shard, struct feed *f, bool is_suspect)
 		part->is_suspect = is_suspect;
 	put_parts(shard, f, parts, rest);
 	return true;
-}
-
-static void make_requests_smaller(struct shard *shard)
-{
-	struct sender *s = shard->sender;
-
-	if (shard->raw_bytes / 2 >= s->request_bytes)
-		return;
-	s->request_bytes = shard->raw_bytes / 2;
-	if (s->request_bytes < REQUEST_BYTES_MIN)
-		s->request_bytes = REQUEST_BYTES_MIN;
-	if (s->request_bytes > s->conf.request_bytes)
-		s->request_bytes = s->conf.request_bytes;
 }
 
 /* The same 500 for minutes is one entry that trips Loki, or an outage; which, the others of its stream
@@ -170,6 +163,26 @@ static bool is_poison(struct shard *shard, struct feed *f, const struct answer *
 	return false;
 }
 
+/* Nobody answers: not a matter of this tenant, so all wait, and then one tries for all. */
+static void on_no_answer(struct shard *shard, struct feed *f, const struct answer *a)
+{
+	struct sender *s = shard->sender;
+	int64_t now_ns = clock_mono_ns();
+
+	set_up(s, false);
+	if (s->conf.timeout_ns && now_ns - shard->sent_ns > s->conf.timeout_ns / 10 * 9) {
+		shrink(s, shard->raw_bytes / 2); /* too much for the time there is, perhaps */
+		if (f->jobs->tries >= RATE_TRIES && shard->raw_bytes > REQUEST_BYTES_MIN)
+			halve(shard, f, false);
+	}
+	if (now_ns < s->not_before_ns)
+		return; /* another shard has said so already */
+	s->not_before_ns = now_ns + backoff_ns(s, ++s->failures);
+	log_warn("push failed, will be tried again", KV_S("output", s->conf.output),
+		 KV("error", str_sub(a->error, 0, TEXT_MAX)),
+		 KV_I("retry_in_ms", (s->not_before_ns - now_ns) / NS_PER_MS));
+}
+
 /* A limit of the tenant: none of its requests goes anywhere until then. */
 static void on_rate(struct shard *shard, struct feed *f, const struct answer *a,
 		    const struct verdict *v)
@@ -187,7 +200,7 @@ static void on_rate(struct shard *shard, struct feed *f, const struct answer *a,
 	/* One larger than the burst is refused for ever, however long it waits. */
 	if (f->jobs->tries >= RATE_TRIES && raw_bytes > REQUEST_BYTES_MIN &&
 	    halve(shard, f, false)) {
-		make_requests_smaller(shard);
+		shrink(shard->sender, shard->raw_bytes / 2);
 		t->failures = 1;
 	}
 	log_warn("Loki limits this tenant, will be tried again", KV_S("output", s->conf.output),
@@ -249,7 +262,8 @@ static void on_hold(struct shard *shard, struct feed *f, const struct answer *a,
 		clock_mono_ns() + (is_changed ? s->conf.backoff_min_ns : s->conf.backoff_max_ns);
 	log_error(v->kind == VERDICT_BLOCKED
 			  ? "Loki has blocked ingestion: records are held, not delivered"
-			  : "pushes are not accepted: records are held until this is repaired",
+			  : "pushes are not accepted: records are held until this is "
+			    "repaired",
 		  KV_S("output", s->conf.output), KV("tenant", shard->call.tenant),
 		  KV_I("status", a->status), KV("answer", str_trim(str_sub(a->body, 0, TEXT_MAX))));
 }
@@ -283,7 +297,7 @@ static void on_refused(struct shard *shard, struct feed *f, const struct answer 
 
 	s->failures = f->tenant->failures = 0;
 	if (v->kind == VERDICT_TOO_LARGE)
-		make_requests_smaller(shard);
+		shrink(shard->sender, shard->raw_bytes / 2);
 	parts = job_split(job, v);
 	if (!parts) {
 		sender_bury(s, job->pieces, job->npieces, a->status, v->refusal.reason,
@@ -316,7 +330,7 @@ void shard_on_answer(struct client_call *call, const struct answer *a)
 		if (a->status)
 			on_retry(shard, f, a, &v);
 		else
-			on_no_answer(shard, a);
+			on_no_answer(shard, f, a);
 		break;
 	case VERDICT_RATE:
 		on_rate(shard, f, a, &v);

@@ -129,6 +129,27 @@ def test_requests_over_the_tenants_burst_become_smaller(agent, limited_loki, ten
 	assert one.metrics().sum("tailrace_push_requests_total", result="rate_limited") >= 4
 
 
+def test_times_are_clamped_when_asked_for(agent, limited_loki, tenant, tmp_path):
+	client = limited_loki(tenant)
+	log = tmp_path / "app.log"
+	now = time.time()
+	agos = [10] * 20 + [30 * 86400] * 5 + [9] * 10 + [-7200] * 5
+	lines = [time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(now - ago)) + f" {i:03d} x" for i, ago in enumerate(agos)]
+	log.write_text(text(lines))
+	conf = config({"app": file_input(log)}, loki_output(
+		client.push_url, tenant, clamp_older_than="30m", clamp_newer_than="5m",
+	), [{"regex": {"expression": r"^(?P<ts>\S+)"}}, {"timestamp": {"source": "ts", "format": "RFC3339"}}])
+	one = agent(conf)
+	assert client.wait_count('{job="app"}', len(lines)) == len(lines)
+	metrics = one.wait_idle()
+	assert metrics.sum("tailrace_output_clamped_total") == 10
+	assert metrics.sum("tailrace_records_dropped_total") == 0
+	for record in client.read('{job="app"}'):
+		was = record.metadata.get("tailrace_time")
+		assert (was is None) == (agos[lines.index(record.line)] in (10, 9))
+		assert was is None or was.startswith(record.line[:19])
+
+
 def test_every_refusal_at_once(agent, limited_loki, tenant, tmp_path):
 	"""Lines too long, streams with values too long, times too old, more than one of each: each in the dead-letter file
 	with Loki's reason, all others in Loki."""

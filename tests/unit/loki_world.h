@@ -93,7 +93,7 @@ struct world {
 	bool credentials_changed;
 	unsigned requests, rereads, repeats; /* repeats: same bytes as the request before */
 	struct seen *stored;
-	size_t nstored;
+	size_t nstored, max_raw;
 	uint64_t last_hash;
 	int64_t last_at_ns;
 	uint64_t random;
@@ -310,6 +310,7 @@ static inline void world_init(struct world *w, const char *name, struct world_co
 		.nshards = conf.nshards ? conf.nshards : 1,
 		.request_bytes = conf.request_bytes ? conf.request_bytes : 1 << 20,
 		.linger_ns = NS_PER_S,
+		.timeout_ns = 10 * NS_PER_S,
 		.backoff_min_ns = 500 * NS_PER_MS,
 		.backoff_max_ns = 30 * NS_PER_S,
 		.seed = 1 });

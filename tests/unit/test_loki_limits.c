@@ -242,6 +242,42 @@ static void an_outage_is_no_poison(void)
 	world_fini(&w);
 }
 
+/* A Loki that takes its time, and one that takes more than there is for large requests. */
+static int judge_slow(struct world *world, const struct push *p, struct buf *text)
+{
+	int64_t ns = (int64_t)p->raw.n * NS_PER_S / world->kind;
+
+	world_ns += ns < 10 * NS_PER_S ? ns : 10 * NS_PER_S;
+	if (p->raw.n > world->max_raw)
+		world->max_raw = p->raw.n;
+	return ns < 10 * NS_PER_S ? judge_honestly(world, p, text) : 0;
+}
+
+static void sizes_follow_the_answers(void)
+{
+	static const int speeds[] = { 1000000, 150000, 50000 }; /* bytes a second */
+	static char line[1000];
+
+	memset(line, 'x', sizeof(line) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(speeds); i++) {
+		world_init(&w, "slow", (struct world_conf){ .request_bytes = 1 << 20 });
+		w.judge = judge_slow;
+		w.kind = speeds[i];
+		for (int j = 0; j < 6000; j++)
+			give("x", NULL, line);
+		EQ_INT(world_drain(&w), true);
+		EQ_INT(w.nstored, 6000);
+		OK(world_is_in_order(&w));
+		w.max_raw = 0; /* then they are of a size that suits it */
+		for (int j = 0; j < 3000; j++)
+			give("x", NULL, line);
+		EQ_INT(world_drain(&w), true);
+		OK((w.max_raw > 1000000) == (speeds[i] == 1000000));
+		OK(w.max_raw < (size_t)speeds[i] * 4);
+		world_fini(&w);
+	}
+}
+
 int main(void)
 {
 	world_begin();
@@ -253,5 +289,6 @@ int main(void)
 	RUN(one_request_asks_for_the_tenant);
 	RUN(poison_is_found);
 	RUN(an_outage_is_no_poison);
+	RUN(sizes_follow_the_answers);
 	return test_end();
 }
