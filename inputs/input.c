@@ -129,20 +129,16 @@ static int by_name(const void *a, const void *b)
 	return str_cmp(((const struct label *)a)->name, ((const struct label *)b)->name);
 }
 
-void source_init(struct source *s, struct input *in, uint64_t key,
-		 const struct conf_map *configured, const struct label *extra, size_t nextra)
+void source_init_labels(struct source *s, struct input *in, uint64_t key, const struct label *given,
+			size_t ngiven)
 {
 	struct label labels[LABELS_MAX];
 	size_t n = 0, bytes = 0;
 	struct label *copy;
 	char *p;
 
-	n = put_label(labels, n, STR("job"), str_c(in->name));
-	n = put_label(labels, n, STR("host"), str_c(in->hostname));
-	for (size_t i = 0; configured && i < configured->n; i++)
-		n = put_label(labels, n, configured->items[i].key, configured->items[i].value);
-	for (size_t i = 0; i < nextra; i++)
-		n = put_label(labels, n, extra[i].name, extra[i].value);
+	for (size_t i = 0; i < ngiven; i++)
+		n = put_label(labels, n, given[i].name, given[i].value);
 	qsort(labels, n, sizeof(*labels), by_name);
 	for (size_t i = 0; i < n; i++)
 		bytes += labels[i].name.n + labels[i].value.n;
@@ -164,6 +160,21 @@ void source_init(struct source *s, struct input *in, uint64_t key,
 			      .lane = in->nlanes ? (uint32_t)(key % in->nlanes) : 0,
 			      .labels = copy,
 			      .nlabels = (uint32_t)n };
+}
+
+void source_init(struct source *s, struct input *in, uint64_t key,
+		 const struct conf_map *configured, const struct label *extra, size_t nextra)
+{
+	struct label labels[LABELS_MAX];
+	size_t n = 0;
+
+	n = put_label(labels, n, STR("job"), str_c(in->name));
+	n = put_label(labels, n, STR("host"), str_c(in->hostname));
+	for (size_t i = 0; configured && i < configured->n; i++)
+		n = put_label(labels, n, configured->items[i].key, configured->items[i].value);
+	for (size_t i = 0; i < nextra; i++)
+		n = put_label(labels, n, extra[i].name, extra[i].value);
+	source_init_labels(s, in, key, labels, n);
 }
 
 void source_fini(struct source *s)

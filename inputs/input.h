@@ -95,6 +95,9 @@ void input_port_free(struct input_port *p); /* after the thread has ended */
  * source_fini(). configured: option `labels` of the input. */
 void source_init(struct source *s, struct input *in, uint64_t key,
 		 const struct conf_map *configured, const struct label *extra, size_t nextra);
+/* As source_init() with exactly these labels, for records that come with theirs. */
+void source_init_labels(struct source *s, struct input *in, uint64_t key,
+			const struct label *labels, size_t n);
 void source_fini(struct source *s);
 
 /* Counters by reason, cached by nobody: rare paths only. */

@@ -27,6 +27,7 @@ struct source {
 	uint32_t entry;  /* of the chain: the stages of its input in front, or 0 */
 	uint64_t series; /* the same for sources of which one goes on where another ended (a rotated
 			  * file and the next of its name): what is held joins across them */
+	bool keeps_times; /* they are the client's, whose retry must be the same: not made unique */
 	uint32_t nlabels;
 	const struct label *labels; /* base labels, sorted by name; the input owns them */
 	struct labels_known known;  /* touched by the lane only */

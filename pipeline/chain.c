@@ -485,6 +485,8 @@ static void stamp(struct batch *b)
 {
 	struct uniq *u = &b->source->uniq;
 
+	if (b->source->keeps_times)
+		return;
 	for (uint32_t i = 0; i < b->nrecs; i++)
 		b->recs[i].time_ns = uniq_next(u, b->recs[i].time_ns);
 }

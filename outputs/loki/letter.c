@@ -5,7 +5,7 @@
 #include "lib/check.h"
 #include "lib/civil.h"
 #include "lib/clock.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 #include "pipeline/json.h"
 
 enum { TIME, TENANT, LABELS, LINE, METADATA, STATUS, REASON, FIELDS };

@@ -6,7 +6,7 @@
 #include "lib/check.h"
 #include "outputs/loki/meta.h"
 #include "outputs/loki/push.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 #include "pipeline/labels.h"
 
 #define KNOWN_NAMES 64 /* power of two */

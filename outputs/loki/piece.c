@@ -4,7 +4,7 @@
 #include "lib/mem.h"
 #include "outputs/loki/piece.h"
 #include "outputs/loki/push.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 
 bool piece_same_stream(const struct piece *a, const struct piece *b)
 {

@@ -8,7 +8,7 @@
 #include "lib/utf8.h"
 #include "outputs/loki/meta.h"
 #include "outputs/loki/push.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 #include "pipeline/labels.h"
 
 /* What the first pass finds out about a record. */

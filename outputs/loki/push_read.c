@@ -2,7 +2,7 @@
 /* Reading entries back: to split a request, and to write a refused one down as text. */
 #include "lib/clock.h"
 #include "outputs/loki/push.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 
 bool push_next_raw(struct str *bytes, struct str *ret_raw)
 {

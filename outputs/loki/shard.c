@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* When to send what. */
-#include "outputs/loki/compress.h"
+#include "lib/snap.h"
 #include "outputs/loki/shard_impl.h"
 
 #define TRIM_NS (10 * NS_PER_S)
@@ -158,11 +158,11 @@ static void build(struct shard *shard, const struct job *job)
 {
 	struct sender *s = shard->sender;
 	size_t size = pieces_body_size(job->pieces, job->npieces);
-	char *raw = room_for(&s->raw, size), *packed = room_for(&s->packed, compress_bound(size));
+	char *raw = room_for(&s->raw, size), *packed = room_for(&s->packed, snap_bound(size));
 
 	pieces_body(job->pieces, job->npieces, raw);
 	shard->raw_bytes = size;
-	shard->packed_bytes = compress_block(raw, size, packed);
+	shard->packed_bytes = snap_pack(raw, size, packed);
 	/* A copy of its true size, a third of the bound: there is one for each request under way. */
 	memcpy(room_for(&shard->packed, shard->packed_bytes), packed, shard->packed_bytes);
 	shard->built = job;

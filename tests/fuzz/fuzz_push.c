@@ -8,7 +8,7 @@
 
 #include "lib/check.h"
 #include "lib/mem.h"
-#include "outputs/loki/compress.h"
+#include "lib/snap.h"
 #include "outputs/loki/piece.h"
 #include "outputs/loki/push.h"
 #include "pipeline/labels.h"
@@ -141,9 +141,9 @@ static void check_body(struct block *block, uint8_t salt)
 	size = back_n = pieces_body_size(pieces, n);
 	body = mem_alloc(size);
 	back = mem_alloc(size);
-	packed = mem_alloc(compress_bound(size));
+	packed = mem_alloc(snap_bound(size));
 	pieces_body(pieces, n, body);
-	packed_n = compress_block(body, size, packed);
+	packed_n = snap_pack(body, size, packed);
 	CHECK(snappy_uncompress(packed, packed_n, back, &back_n) == SNAPPY_OK);
 	CHECK(back_n == size && memcmp(body, back, size) == 0);
 #ifdef HAVE_ORACLE

@@ -29,7 +29,7 @@ HOMES = {
 	r"pcre2.*": {"pipeline/pattern.c"},
 	r"curl/.*": {"outputs/loki/client.c", "outputs/loki/transfer.c", "outputs/loki/transfer.h"},
 	r"yaml\.h": {"agent/conf_yaml.c"},
-	r"snappy.*": {"outputs/loki/compress.c"},
+	r"snappy.*": {"lib/snap.c"},
 	r"zlib\.h|zstd.*\.h": {"lib/inflate.c"},
 	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
 	r"maxminddb.*": {"pipeline/geo.c"},

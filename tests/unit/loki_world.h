@@ -18,7 +18,7 @@
 #include "lib/mem.h"
 #include "outputs/loki/push.h"
 #include "outputs/loki/shard.h"
-#include "outputs/loki/wire.h"
+#include "lib/wire.h"
 #include "pipeline/ack.h"
 #include "pipeline/labels.h"
 

@@ -5,7 +5,7 @@
 #include <snappy-c.h>
 
 #include "lib/mem.h"
-#include "outputs/loki/compress.h"
+#include "lib/snap.h"
 #include "outputs/loki/piece.h"
 #include "outputs/loki/push.h"
 #include "pipeline/labels.h"
@@ -499,8 +499,8 @@ static void snappy_round_trip(void)
 	for (size_t i = 0; i < (1 << 20); i++)
 		raw[i] = (char)(i % 7 ? 'a' + i % 23 : i * 2654435761u >> 24);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		char *packed = mem_alloc(compress_bound(sizes[i]));
-		size_t n = compress_block(raw, sizes[i], packed), back_n = 1 << 20;
+		char *packed = mem_alloc(snap_bound(sizes[i]));
+		size_t n = snap_pack(raw, sizes[i], packed), back_n = 1 << 20;
 
 		OK(snappy_uncompress(packed, n, back, &back_n) == SNAPPY_OK);
 		OK(back_n == sizes[i] && memcmp(raw, back, back_n) == 0);

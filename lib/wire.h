@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Protobuf's wire format as far as a push needs it: varints and length-delimited fields
+/* Protobuf's wire format as far as logs need it: varints, and fields one after the other
  * (protobuf.dev/programming-guides/encoding). */
-#ifndef OUTPUTS_LOKI_WIRE_H
-#define OUTPUTS_LOKI_WIRE_H
+#ifndef LIB_WIRE_H
+#define LIB_WIRE_H
 
 #include "lib/str.h"
 
@@ -90,6 +90,59 @@ static inline bool wire_get_bytes(struct str *s, uint8_t tag, struct str *ret)
 	*ret = str_sub(rest, 0, (size_t)n);
 	*s = str_skip(rest, (size_t)n);
 	return true;
+}
+
+enum wire_type { WIRE_VARINT, WIRE_64, WIRE_BYTES, WIRE_32 = 5 };
+
+/* A field of a message, whatever it is. */
+struct wire_field {
+	uint32_t number;
+	enum wire_type type;
+	uint64_t value;   /* of WIRE_VARINT, WIRE_64 and WIRE_32 */
+	struct str bytes; /* of WIRE_BYTES */
+};
+
+static inline bool wire_get_fixed(struct str *s, size_t n, uint64_t *ret)
+{
+	*ret = 0;
+	if (s->n < n)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		*ret |= (uint64_t)(uint8_t)s->p[i] << (8 * i);
+	*s = str_skip(*s, n);
+	return true;
+}
+
+/* Takes the next field off the front of s: 1; 0 at its end; -1 when it is malformed (groups, which nobody
+ * uses any more, are). */
+static inline int wire_next(struct str *s, struct wire_field *ret)
+{
+	uint64_t tag, n;
+	bool is_ok = false;
+
+	if (!s->n)
+		return 0;
+	if (!wire_get(s, &tag) || tag >> 3 == 0 || tag >> 3 > 0x1fffffff)
+		return -1;
+	*ret = (struct wire_field){ .number = (uint32_t)(tag >> 3),
+				    .type = (enum wire_type)(tag & 7) };
+	switch (tag & 7) {
+	case WIRE_VARINT:
+		is_ok = wire_get(s, &ret->value);
+		break;
+	case WIRE_64:
+	case WIRE_32:
+		is_ok = wire_get_fixed(s, ret->type == WIRE_64 ? 8 : 4, &ret->value);
+		break;
+	case WIRE_BYTES:
+		is_ok = wire_get(s, &n) && n <= s->n;
+		if (is_ok) {
+			ret->bytes = str_sub(*s, 0, (size_t)n);
+			*s = str_skip(*s, (size_t)n);
+		}
+		break;
+	}
+	return is_ok ? 1 : -1;
 }
 
 #endif
