@@ -193,11 +193,17 @@ static const char *zstd_reason(size_t r)
 	}
 }
 
-/* Never more input than a step needs: with an error, nothing of the step comes out, so that a step must
- * be no more than a block. */
+/* With an error, nothing comes out of a call, so a call is given no more than the rest of a block: what it
+ * wants, but for the header of the next one, which it would like to have, too. */
+static size_t zstd_step(const struct inflate *z)
+{
+	return z->zstd_want > 3 ? z->zstd_want - 3 : z->zstd_want;
+}
+
 static enum inflate_result run_zstd(struct inflate *z, struct str *in, struct room *out)
 {
-	ZSTD_inBuffer from = { in->p, in->n < z->zstd_want ? in->n : z->zstd_want, 0 };
+	size_t most = zstd_step(z);
+	ZSTD_inBuffer from = { in->p, in->n < most ? in->n : most, 0 };
 	ZSTD_outBuffer to = { out->p, out->n, 0 };
 	size_t r;
 

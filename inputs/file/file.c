@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "inputs/file/file.h"
+#include "inputs/file/archives.h"
 #include "lib/buf.h"
 #include "lib/check.h"
 #include "lib/clock.h"
@@ -80,9 +80,11 @@ static bool turn(struct poller *p)
 	size_t n = 0, bytes = 0, before;
 	struct tail *t;
 	unsigned steps;
+	bool has_more;
 
+	has_more = archives_step(fi);
 	if (fi->is_paused || !fi->ready_first)
-		return false;
+		return has_more;
 	for (steps = 0; steps < TURN_STEPS && n < TURN_BATCHES && bytes < TURN_BYTES; steps++) {
 		t = next_tail(fi);
 		if (!t)
@@ -97,7 +99,7 @@ static bool turn(struct poller *p)
 		metric_add(fi->position_errors, 1);
 	for (size_t i = 0; i < n; i++)
 		input_submit(fi->in, batches[i].batch, batches[i].bytes);
-	return n > 0 || !fi->is_paused;
+	return n > 0 || !fi->is_paused || has_more;
 }
 
 /* ---- what the watch tells ----------------------------------------------------------------- */
@@ -209,6 +211,15 @@ static const struct conf_enum follow_names[] = {
 	{ NULL, 0, NULL },
 };
 
+static const struct conf_enum archives_names[] = {
+	{ "auto", ARCHIVES_AUTO,
+	  "what was not read of a log, when it was rotated and compressed, and archives of logs "
+	  "that were written to after the first start" },
+	{ "read", ARCHIVES_READ, "also those that are older than the first start" },
+	{ "skip", ARCHIVES_SKIP, "none" },
+	{ NULL, 0, NULL },
+};
+
 static const struct conf_field file_fields[] = {
 	CONF_LIST(struct file_conf, paths, NULL,
 		  "Files to read, as patterns: `*`, `?`, `[a-z]`, `{a,b}`, and `**` for any "
@@ -261,6 +272,14 @@ static const struct conf_field file_fields[] = {
 		  "A last line without line end is sent when nothing was written for this long. 0: "
 		  "only when the file is rotated away.",
 		  .key = "partial_wait"),
+	CONF_ENUM(
+		struct file_conf, archives, "auto", archives_names,
+		"Which compressed files (gzip and zstd, known by their first bytes) that match the "
+		"patterns are read. Each is read once, and never what was read before it was "
+		"compressed. `start` and `ignore_older` hold for them, too."),
+	CONF_SIZE(struct file_conf, max_archive_size, "64GiB", "1MiB", "1000000GiB",
+		  "No more than this is read of the content of one compressed file.",
+		  .flags = CONF_ADVANCED),
 	CONF_ENUM(struct file_conf, watch, "auto", watch_names, "How changes are noticed.",
 		  .flags = CONF_ADVANCED),
 	CONF_TIME(struct file_conf, poll_interval_ns, "1s", "10ms", "1h",
@@ -423,6 +442,7 @@ static int file_open(struct input *in, struct err *err)
 	if (r < 0)
 		return r;
 	fi->probe = mem_alloc(PROBE_BYTES);
+	archives_init(fi);
 	fi->pace_look_ns = PACE_LOOK_NS;
 	fi->active_keep_ns = ACTIVE_KEEP_NS;
 	fi->watch = watch_new(in->loop, (enum watch_mode)fi->conf->watch, &watch_ops, fi);
@@ -458,6 +478,7 @@ static void file_stop(struct input *in)
 	if (!fi->is_started || fi->is_stopped)
 		return;
 	fi->is_stopped = true;
+	archives_stop(fi);
 	loop_poller_del(in->loop, &fi->poller);
 	loop_timer_del(in->loop, &fi->scan_timer);
 	loop_timer_del(in->loop, &fi->poll_timer);
@@ -488,6 +509,7 @@ static void file_close(struct input *in)
 		metric_add(fi->position_errors, 1);
 	while (fi->tails)
 		tail_free(fi->tails);
+	archives_fini(fi);
 	positions_free(fi->positions);
 	free_globs(fi->globs, fi->nglobs);
 	free_globs(fi->excludes, fi->nexcludes);

@@ -9,6 +9,7 @@
  *	start.c  where to begin with a file that is met for the first time
  *	copies.c copies of a log: finished when it was emptied, never read twice
  *	rotated.c how many files without a name are kept open
+ *	archives.c, survey.c, unpack.c compressed files (archives.h)
  *	idle.c   fewer descriptors than files
  *	active.c what a file has only while it is being read
  *	pace.c   how soon a file that was written to is looked at
@@ -34,6 +35,7 @@
 
 enum file_start { START_BEGINNING, START_END, START_LAST };
 enum file_follow { FOLLOW_ALL, FOLLOW_WITHIN, FOLLOW_NONE };
+enum file_archives { ARCHIVES_SKIP, ARCHIVES_AUTO, ARCHIVES_READ };
 enum file_format { FORMAT_RAW, FORMAT_CRI, FORMAT_DOCKER, FORMAT_AUTO };
 
 struct file_conf {
@@ -46,6 +48,8 @@ struct file_conf {
 	int64_t ignore_older_ns; /* 0: off */
 	unsigned max_open_files, max_rotated_files;
 	size_t max_rotated_bytes;
+	unsigned archives; /* enum file_archives */
+	size_t max_archive_size;
 	struct str encoding;
 	struct conf_map labels;
 	unsigned format; /* enum file_format */
@@ -53,6 +57,8 @@ struct file_conf {
 };
 
 struct tail;
+struct archives;
+struct unpack;
 
 /* Why a file was refused, so that it is said once. */
 struct refusal {
@@ -82,6 +88,7 @@ struct file_input {
 	char *own; /* the state directory */
 	struct watch *watch;
 	struct positions *positions;
+	struct archives *archives; /* NULL: they are not read */
 	struct tail *tails;
 	struct map by_path, by_id, by_label;
 	struct tail *ready_first, *ready_last;
@@ -167,8 +174,9 @@ struct rare {
 	struct watch_file watched;       /* where the watch of its directory is not enough */
 	struct tail *copy_of;            /* as far as we can see; then nothing is read from it */
 	uint64_t like_size, like_marker; /* so much of it was seen to be the same, and ends so */
-	char *last_path;    /* idle.c: where a closed file without a name may be; owned */
-	int64_t rotated_ns; /* monotonic */
+	char *last_path;       /* idle.c: where a closed file without a name may be; owned */
+	int64_t rotated_ns;    /* monotonic */
+	struct unpack *unpack; /* of an archive */
 };
 
 /* There is one of these and a struct pos for each file that is there, read or not: every byte counts. */
@@ -192,6 +200,9 @@ struct tail {
 	bool has_waited : 1;   /* for the last bytes of the older file */
 	bool is_listed : 1;    /* in order of use */
 	bool knows_decoder : 1;
+	bool is_packed : 1;                  /* an archive: its bytes come from rare->unpack */
+	bool is_changed : 1;                 /* one that is not what it was */
+	bool is_read_up : 1;                 /* all of one was read */
 	struct tail **held_link, *next_held; /* pace.c */
 	struct file_input *fi;
 	int fd; /* -1: closed, for good (is_closed) or until it is needed (idle.c) */
@@ -367,6 +378,8 @@ void open_init(struct file_input *fi);
 void open_fini(struct file_input *fi);
 /* A descriptor of the regular file that this name leads to, or -1: it is gone, or refused. */
 int open_regular(struct file_input *fi, struct str path, struct file_look *look);
+/* The same for one that is compressed, which open_regular() leaves to archives.h. */
+int open_archive(struct file_input *fi, struct str path, struct file_look *look);
 /* The same for a file that nobody asked for by name: nothing is said, and it may not be a symlink. */
 int open_quietly(struct file_input *fi, struct str path, struct file_look *look);
 /* In our own state directory, where every line read makes another be written. */
@@ -403,6 +416,8 @@ void find_note_name(struct file_input *fi, struct str path, enum watch_name what
 void find_noted_names(struct file_input *fi);
 /* Something was written to the file of this name. */
 void find_modified(struct file_input *fi, struct str path);
+/* By the patterns. */
+bool find_is_wanted(const struct file_input *fi, struct str path);
 struct tail *find_path(struct file_input *fi, struct str path);
 struct tail *find_tail(struct file_input *fi, const struct file_id *id);
 /* The name that a file of this name has now, as far as the last events tell. */

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "inputs/file/file.h"
+#include "inputs/file/archives.h"
 #include "inputs/file/walk.h"
 #include "lib/check.h"
 #include "lib/clock.h"
@@ -121,7 +121,7 @@ static bool is_excluded(const struct file_input *fi, struct str path)
 	return is_out;
 }
 
-static bool is_wanted(const struct file_input *fi, struct str path)
+bool find_is_wanted(const struct file_input *fi, struct str path)
 {
 	bool is_in = false;
 
@@ -183,7 +183,8 @@ static struct pos *find_replaced(struct file_input *fi, int fd, const struct fil
 	struct pos *p = NULL;
 
 	while ((p = positions_find_path(fi->positions, path, p)))
-		if (((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
+		if (!p->archive && !pos_is_gone(p) &&
+		    ((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
 		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
 			return p;
 	return NULL;
@@ -200,6 +201,8 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 
 	if (p && p->is_open)
 		return NULL; /* was closed, its last batches are on their way */
+	if (p && p->archive)
+		positions_restart(ps, p); /* text has taken its place */
 	/* When it cannot be read now: each read compares the marker again. */
 	if (p && content_is(p, fd, look->size, p->offset, p->marker) != SAME_NO) {
 		if (p->file.dev != look->id.dev)
@@ -213,6 +216,7 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 			return anew;
 		log_info("file was rewritten, reading it from its beginning", KV("path", path));
 		metric_add(fi->truncated, 1);
+		archives_remember(fi, p);
 		positions_restart(ps, p);
 		return p;
 	}
@@ -222,7 +226,7 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 		return p;
 	}
 	origin = origin_of(fi, path, ret_hops);
-	if (is_wanted(fi, origin))
+	if (find_is_wanted(fi, origin))
 		path = origin;
 	at = start_of(fi, look, path);
 	p = positions_add(ps, &look->id, path);
@@ -415,7 +419,7 @@ static void on_file(void *ctx, const struct walk_file *f)
 	/* Not the number alone: another file system may be mounted there, or a file made again. */
 	if (t && f->ino && t->id.ino == f->ino && leads_to(f->path, &t->id))
 		t->seen_round = fi->round;
-	else
+	else if (!archives_is_known(fi, f->path, f->ino))
 		discover(fi, f->path);
 	if (f->d_type == DT_LNK)
 		note_link(fi, f->path);
@@ -514,7 +518,7 @@ static bool was_wanted(const struct file_input *fi, struct str path)
 	unsigned hops = 0;
 	struct str origin = origin_of(fi, path, &hops);
 
-	return hops && is_wanted(fi, origin);
+	return hops && find_is_wanted(fi, origin);
 }
 
 /* Directories change their times when a name comes or goes: with none changed, the patterns have the
@@ -549,7 +553,7 @@ static void look_at_name(struct file_input *fi, struct str path)
 	}
 	if (t && S_ISREG(s.stx_mode) && t->id.ino == s.stx_ino && leads_to(path, &t->id))
 		return;
-	if (is_wanted(fi, path)) {
+	if (find_is_wanted(fi, path)) {
 		discover(fi, path);
 		if (S_ISLNK(s.stx_mode))
 			note_link(fi, path);
@@ -580,7 +584,8 @@ static bool wake(struct file_input *fi, struct str path)
 
 	if (t)
 		pace_written(t);
-	else if (!fi->positions->lacks_room && is_wanted(fi, path) && !open_is_refused(fi, path))
+	else if (!fi->positions->lacks_room && find_is_wanted(fi, path) &&
+		 !open_is_refused(fi, path))
 		look_at_name(fi, path); /* its creation was not told */
 	return t != NULL;
 }
@@ -739,13 +744,13 @@ static void find_moved(struct file_input *fi, bool only_left)
 		struct file_look look;
 
 		fi->has_left |= p->is_open && p->left_bytes; /* its last batches are on their way */
-		if (p->is_open || (only_left && !p->left_bytes))
+		if (p->is_open || p->archive || pos_is_gone(p) || (only_left && !p->left_bytes))
 			continue;
 		buf_clear(&path);
 		buf_str(&path, p->path);
 		p->is_missing =
-			is_wanted(fi, p->path) && !(file_look_path(buf_cstr(&path), &look) &&
-						    file_id_alike(&look.id, &p->file));
+			find_is_wanted(fi, p->path) && !(file_look_path(buf_cstr(&path), &look) &&
+							 file_id_alike(&look.id, &p->file));
 		missing += p->is_missing;
 	}
 	search_missing(&s, missing);

@@ -37,13 +37,16 @@ bool file_look_path(const char *path, struct file_look *ret)
 	return look(AT_FDCWD, path, 0, ret);
 }
 
+uint64_t ident_hash_on(uint64_t hash, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		hash = (hash ^ (uint8_t)p[i]) * 0x100000001b3;
+	return hash;
+}
+
 uint64_t ident_hash(const char *p, size_t n)
 {
-	uint64_t h = 0xcbf29ce484222325;
-
-	for (size_t i = 0; i < n; i++)
-		h = (h ^ (uint8_t)p[i]) * 0x100000001b3;
-	return h;
+	return ident_hash_on(0xcbf29ce484222325, p, n);
 }
 
 ssize_t file_read(int fd, void *p, size_t n, uint64_t at)
@@ -102,9 +105,14 @@ uint32_t head_size(uint64_t size)
 	return 64;
 }
 
+bool is_unpackable(struct str head)
+{
+	return str_starts(head, STR("\x1f\x8b\x08")) || str_starts(head, STR("\x28\xb5\x2f\xfd"));
+}
+
 bool is_compressed(struct str head)
 {
-	return str_starts(head, STR("\x1f\x8b\x08")) || str_starts(head, STR("\x28\xb5\x2f\xfd")) ||
+	return is_unpackable(head) ||
 	       str_starts(head, STR("\xfd"
 				    "7zXZ\0")) ||
 	       str_starts(head, STR("BZh"));

@@ -46,6 +46,8 @@ static inline bool file_id_alike(const struct file_id *a, const struct file_id *
 /* FNV-1a, 64 bits: written to disk, so it never changes. Not the bytes themselves, which may hold a
  * secret that the pipeline would redact. */
 uint64_t ident_hash(const char *p, size_t n);
+/* The same of more bytes, when what stands before them has this hash. */
+uint64_t ident_hash_on(uint64_t hash, const char *p, size_t n);
 
 static inline size_t marker_size(uint64_t offset)
 {
@@ -69,5 +71,7 @@ uint32_t head_size(uint64_t size);
 #define COMPRESSED_BYTES 6 /* enough to tell */
 /* A gzip, zstd, xz or bzip2 file by its first bytes. */
 bool is_compressed(struct str head);
+/* One that we can decompress: gzip or zstd. */
+bool is_unpackable(struct str head);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "inputs/file/file.h"
+#include "inputs/file/archives.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/os.h"
@@ -341,6 +341,8 @@ static bool is_archive(struct file_input *fi, int fd, struct str path, const str
 	    file_read(fd, start, sizeof(start), 0) != (ssize_t)sizeof(start) ||
 	    !is_compressed(str_make(start, sizeof(start))))
 		return false;
+	if (archives_note(fi, path, look, str_make(start, sizeof(start))))
+		return true;
 	open_refuse(fi, path, look->id.ino, "compressed",
 		    "compressed files are not read; name them in exclude");
 	return true;
@@ -378,7 +380,7 @@ int open_quietly(struct file_input *fi, struct str path, struct file_look *look)
 	return fd;
 }
 
-int open_regular(struct file_input *fi, struct str path, struct file_look *look)
+int open_archive(struct file_input *fi, struct str path, struct file_look *look)
 {
 	int held, fd = -1;
 
@@ -401,13 +403,20 @@ int open_regular(struct file_input *fi, struct str path, struct file_look *look)
 			refuse_error(fi, path, look->id.ino);
 	}
 	os->close(held);
+	if (fd >= 0)
+		leave_atime(fd);
+	return fd;
+}
+
+int open_regular(struct file_input *fi, struct str path, struct file_look *look)
+{
+	int fd = open_archive(fi, path, look);
+
 	if (fd >= 0 && is_archive(fi, fd, path, look)) {
 		os->close(fd);
 		return -1;
 	}
-	if (fd >= 0) {
-		leave_atime(fd);
+	if (fd >= 0)
 		forgive(fi, path);
-	}
 	return fd;
 }

@@ -77,6 +77,7 @@ void pos_remove(struct positions *ps, struct pos *p)
 	ps->n--;
 	mem_free((void *)(uintptr_t)p->path.p);
 	mem_free(p->ranges);
+	mem_free(p->archive);
 	mem_free(p);
 }
 
@@ -92,6 +93,7 @@ void pos_restart(struct pos *p)
 	p->offset = p->marker = p->head = 0;
 	p->head_n = 0;
 	p->last_ns = 0;
+	mem_free(TAKE(p->archive));
 	no_ranges(p);
 }
 
@@ -231,6 +233,17 @@ void positions_drop(struct positions *ps, struct pos *p)
 	pos_remove(ps, p);
 }
 
+/* All but the file's own line. */
+static void render_rest(const struct pos *p, struct buf *out)
+{
+	if (p->archive)
+		positions_render_archive(p, out);
+	positions_render_head(p, out);
+	positions_render_settled(p, out);
+	for (size_t i = 0; i < p->nranges; i++)
+		positions_render_range(p, &p->ranges[p->first_range + i], out);
+}
+
 void positions_move(struct positions *ps, struct pos *p, const struct file_id *id)
 {
 	map_del(&ps->by_ino, &p->by_ino);
@@ -243,10 +256,41 @@ void positions_move(struct positions *ps, struct pos *p, const struct file_id *i
 	p->num = ps->next_num++;
 	map_add(&ps->by_num, &p->by_num, p->num);
 	positions_render_file(p, &ps->pending);
-	positions_render_head(p, &ps->pending);
-	positions_render_settled(p, &ps->pending);
+	render_rest(p, &ps->pending);
+}
+
+void positions_archive(struct positions *ps, struct pos *p, const struct pos_archive *a)
+{
+	if (!p->archive)
+		p->archive = mem_zalloc(sizeof(*p->archive));
+	*p->archive = *a;
+	positions_render_archive(p, &ps->pending);
+}
+
+void positions_gone(struct positions *ps, struct pos *p)
+{
+	mem_free(TAKE(p->archive));
+	p->is_elsewhere = true;
+	positions_move(ps, p, &(struct file_id){ 0 });
+}
+
+struct pos *positions_remember(struct positions *ps, const struct pos *p)
+{
+	struct pos *q = positions_add(ps, &(struct file_id){ 0 }, p->path);
+
+	if (!q)
+		return NULL;
+	q->is_elsewhere = q->is_kept = true;
+	q->head_n = p->head_n;
+	q->head = p->head;
+	q->offset = p->offset;
+	q->marker = p->marker;
+	q->last_ns = p->last_ns;
+	q->uniq = p->uniq;
 	for (size_t i = 0; i < p->nranges; i++)
-		positions_render_range(p, pos_range_at(p, i), &ps->pending);
+		*append_range(q) = p->ranges[p->first_range + i];
+	render_rest(q, &ps->pending);
+	return q;
 }
 
 void positions_head(struct positions *ps, struct pos *p, uint32_t n, uint64_t head)
@@ -288,10 +332,11 @@ void positions_settle(struct positions *ps, struct pos *p, uint64_t offset, uint
 
 void positions_begun(struct positions *ps)
 {
-	if (ps->is_begun)
+	if (ps->is_begun && ps->begun_s)
 		return;
 	ps->is_begun = true;
-	positions_render_begun(&ps->pending);
+	ps->begun_s = clock_wall_ns() / NS_PER_S;
+	positions_render_begun(ps, &ps->pending);
 }
 
 void positions_born(struct positions *ps, struct pos *p, int64_t born_ns)
@@ -316,21 +361,37 @@ static int by_seen(const void *a, const void *b)
 	return x->num < y->num ? 1 : x->num > y->num ? -1 : 0;
 }
 
+/* An archive that was seen lately: without its position it would be read again. */
+static bool is_there(const struct pos *p, int64_t now_s)
+{
+	return p->archive && p->seen_s + POS_FORGET_S >= now_s;
+}
+
+static bool is_old(const struct pos *p, int64_t now_s)
+{
+	return p->seen_s + (p->is_kept ? POS_FORGET_KEPT_S : POS_FORGET_S) < now_s;
+}
+
 void positions_forget_old(struct positions *ps)
 {
 	int64_t now_s = clock_wall_ns() / NS_PER_S;
 	struct pos **closed = mem_array(ps->n + 1, sizeof(struct pos *));
-	size_t n = 0;
+	size_t n = 0, left = 0;
 
 	for (struct pos *p = ps->first; p; p = p->next) {
 		if (p->is_open || p->left_bytes)
 			p->seen_s = now_s;
-		else
+		else if (!is_there(p, now_s))
 			closed[n++] = p;
 	}
 	qsort(closed, n, sizeof(struct pos *), by_seen);
-	while (n && (n > POS_FORGOTTEN_MAX || closed[n - 1]->seen_s + POS_FORGET_S < now_s))
-		positions_drop(ps, closed[--n]);
+	for (size_t i = 0; i < n; i++) {
+		if (i >= POS_FORGOTTEN_MAX || is_old(closed[i], now_s))
+			positions_drop(ps, closed[i]);
+		else
+			closed[left++] = closed[i];
+	}
+	n = left;
 	while (n && ps->lacks_room && ps->n >= ps->max - ps->max / 10 &&
 	       closed[n - 1]->seen_s + POS_GONE_S < now_s)
 		positions_drop(ps, closed[--n]);

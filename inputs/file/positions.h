@@ -22,8 +22,10 @@
 #define POS_RANGES_MAX 65536 /* of one file on their way */
 #define POS_PATH_MAX 4096
 #define POS_FORGOTTEN_MAX 10000  /* files that nobody has open */
-#define POS_FORGET_S (24 * 3600) /* how long they are kept */
-#define POS_GONE_S 600           /* when there is no room */
+#define POS_FORGET_S (24 * 3600) /* how long they are kept, */
+#define POS_FORGET_KEPT_S                                                                          \
+	(35 * 24 * 3600) /* and those whose archive may be met: longer than a month */
+#define POS_GONE_S 600   /* when there is no room */
 
 /* Bytes [start, end) of a file, read and not settled: n lines with times from t0_ns on. */
 struct pos_range {
@@ -33,13 +35,21 @@ struct pos_range {
 	uint64_t marker; /* before end */
 };
 
+/* Of a compressed file: offset, marker and head are of its content, and this is how it looked then. */
+struct pos_archive {
+	uint64_t size;
+	int64_t mtime_ns;
+	bool is_done; /* all of it that can be read was */
+};
+
 struct pos {
 	struct map_node by_num, by_ino, by_path;
 	struct pos *next, *prev; /* in order of num */
 	struct pos *next_dirty;
-	uint64_t num;   /* of its lines in the file */
-	uint64_t order; /* in which files were found: num before it was moved */
-	struct file_id file;
+	uint64_t num;                /* of its lines in the file */
+	uint64_t order;              /* in which files were found: num before it was moved */
+	struct file_id file;         /* all 0: gone, and only kept to recognise its archive */
+	struct pos_archive *archive; /* or NULL; owned */
 	int64_t born_ns; /* when its content began: of several of one path, the older is read first */
 	struct str path; /* where it was found first: the label; owned, NUL-terminated */
 	uint32_t head_n; /* bytes in head */
@@ -56,6 +66,7 @@ struct pos {
 	bool is_dirty : 1;     /* settled further than written */
 	bool is_elsewhere : 1; /* was seen under another name: no new file is its continuation */
 	bool is_missing : 1;   /* scratch of the start: not where it was */
+	bool is_kept : 1;      /* an archive of it may be met */
 };
 
 /* What the file says of itself, to tell how much of it is missing: files are numbered, the numbers
@@ -79,7 +90,8 @@ struct positions {
 	bool is_damaged;     /* a write failed: what is on disk is not the whole truth */
 	int64_t retry_at_ns; /* monotonic; then the rewrite is tried again */
 	bool is_first_start; /* no scan was ever finished */
-	bool is_begun;       /* one was */
+	bool is_begun;       /* one was, */
+	int64_t begun_s;     /* then (Unix time); 0: not known */
 	struct pos_header header;
 	uint64_t bad_lines;             /* skipped at load */
 	int64_t tidy_at_ns, room_at_ns; /* monotonic */
@@ -130,6 +142,18 @@ void positions_settle(struct positions *ps, struct pos *p, uint64_t offset, uint
 
 /* The first scan is done: what is found from now on is new. */
 void positions_begun(struct positions *ps);
+/* How the compressed file looks that p is of. */
+void positions_archive(struct positions *ps, struct pos *p, const struct pos_archive *a);
+/* The file is gone, but its content may be met in an archive. */
+void positions_gone(struct positions *ps, struct pos *p);
+/* The same for what a file had before it was rewritten: a position of its own, as p is now. NULL when there are
+ * too many. */
+struct pos *positions_remember(struct positions *ps, const struct pos *p);
+static inline bool pos_is_gone(const struct pos *p)
+{
+	return !p->file.ino && !p->file.dev;
+}
+
 /* Its content began then, later than the file was made. */
 void positions_born(struct positions *ps, struct pos *p, int64_t born_ns);
 /* Drops files that nobody has open: what was not seen for a day, and the oldest of too many. When there
@@ -161,7 +185,8 @@ void positions_render_file(const struct pos *p, struct buf *out);
 void positions_render_head(const struct pos *p, struct buf *out);
 void positions_render_range(const struct pos *p, const struct pos_range *r, struct buf *out);
 void positions_render_settled(const struct pos *p, struct buf *out);
-void positions_render_begun(struct buf *out);
+void positions_render_begun(const struct positions *ps, struct buf *out);
+void positions_render_archive(const struct pos *p, struct buf *out);
 void positions_render_born(const struct pos *p, struct buf *out);
 /* type: 'T' rewritten, 'D' dropped. */
 void positions_render_event(const struct pos *p, char type, struct buf *out);

@@ -3,9 +3,11 @@
  * then a letter and its fields, numbers in hex without leading zeros:
  *
  *	V version files next                     first line; files that follow, next number
- *	I 1                                      in use: the first scan was finished
+ *	I time                                   in use: the first scan was finished then; 1: once
  *	F number dev ino btime seen path         a file; path with %xx for bytes outside 21..7e and %
  *	B number time                            its content began later than the file
+ *	A number size time done                  it is compressed: the file's size and time of change when it
+ *	                                         was looked at; what follows is about its content
  *	H number length hash                     its beginning
  *	S number offset marker last next {raw last}*   settled up to offset; times used (uniq.h)
  *	R number start end t0 lines marker       a range on its way
@@ -14,6 +16,7 @@
  */
 #include "inputs/file/positions.h"
 #include "lib/crc32c.h"
+#include "lib/mem.h"
 
 #define TIME_MAX_NS INT64_C(7000000000000000000) /* the year 2191: so that times can be added to */
 #define RANGE_LINES_MAX (1u << 20)
@@ -126,9 +129,19 @@ void positions_render_event(const struct pos *p, char type, struct buf *out)
 	end(out, begin(out, type, p->num));
 }
 
-void positions_render_begun(struct buf *out)
+void positions_render_begun(const struct positions *ps, struct buf *out)
 {
-	end(out, begin(out, 'I', 1));
+	end(out, begin(out, 'I', ps->begun_s ? (uint64_t)ps->begun_s : 1));
+}
+
+void positions_render_archive(const struct pos *p, struct buf *out)
+{
+	size_t at = begin(out, 'A', p->num);
+
+	put(out, p->archive->size);
+	put(out, (uint64_t)p->archive->mtime_ns);
+	put(out, p->archive->is_done);
+	end(out, at);
 }
 
 void positions_render_born(const struct pos *p, struct buf *out)
@@ -147,11 +160,13 @@ void positions_render(const struct positions *ps, struct buf *out)
 	put(out, ps->next_num);
 	end(out, at);
 	if (ps->is_begun)
-		positions_render_begun(out);
+		positions_render_begun(ps, out);
 	for (const struct pos *p = ps->first; p; p = p->next) {
 		positions_render_file(p, out);
 		if (p->born_ns != p->file.btime_ns)
 			positions_render_born(p, out);
+		if (p->archive)
+			positions_render_archive(p, out);
 		if (p->head_n)
 			positions_render_head(p, out);
 		positions_render_settled(p, out);
@@ -257,6 +272,27 @@ static bool apply_version(struct positions *ps, uint64_t version, struct str fie
 	return true;
 }
 
+static bool apply_begun(struct positions *ps, uint64_t at_s)
+{
+	if (at_s > (uint64_t)TIME_MAX_NS)
+		return false;
+	ps->is_begun = true;
+	ps->begun_s = at_s > 1 ? (int64_t)at_s : 0;
+	return true;
+}
+
+static bool apply_archive(struct pos *p, struct str fields)
+{
+	uint64_t v[3];
+
+	if (!take(&fields, v, 3) || fields.p || v[0] > INT64_MAX || v[1] > INT64_MAX || v[2] > 1)
+		return false;
+	if (!p->archive)
+		p->archive = mem_zalloc(sizeof(*p->archive));
+	*p->archive = (struct pos_archive){ v[0], (int64_t)v[1], v[2] == 1 };
+	return true;
+}
+
 static bool apply_born(struct pos *p, struct str fields)
 {
 	uint64_t v;
@@ -324,7 +360,7 @@ bool positions_apply(struct positions *ps, struct str line)
 	if (type.p[0] == 'V')
 		return apply_version(ps, num, rest);
 	if (type.p[0] == 'I')
-		return ps->is_begun = true;
+		return apply_begun(ps, num);
 	if (num > INT64_MAX)
 		return false;
 	if (num > ps->header.highest)
@@ -335,6 +371,8 @@ bool positions_apply(struct positions *ps, struct str line)
 	if (!p)
 		return false;
 	switch (type.p[0]) {
+	case 'A':
+		return apply_archive(p, rest);
 	case 'B':
 		return apply_born(p, rest);
 	case 'H':

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "inputs/file/file.h"
+#include "inputs/file/archives.h"
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -444,7 +444,7 @@ static uint64_t next_data(const struct tail *t, uint64_t at, uint64_t limit)
 {
 	off_t data;
 
-	if (t->fd < 0)
+	if (t->fd < 0 || t->is_packed)
 		return at;
 	data = os->lseek(t->fd, (off_t)at, SEEK_DATA);
 	if (data < 0)
@@ -491,6 +491,13 @@ static enum read_result read_blank(struct reader *r, struct read_batch *ret)
 	bool is_data = false;
 	ssize_t got;
 
+	/* What stands in an archive is final, so it need not be known what is behind them. */
+	if (t->is_packed && t->partial) {
+		t->blank = 0;
+		r->limit = start;
+		r->is_final = true;
+		return read_on(r, ret);
+	}
 	while (at < r->limit && !is_data) {
 		if (work >= PROBE_WORK)
 			return READ_AGAIN;
@@ -532,6 +539,7 @@ static enum read_result read_blank(struct reader *r, struct read_batch *ret)
 static enum read_result look_at_head(struct tail *t)
 {
 	uint32_t n = head_size(t->size);
+	struct file_look look;
 	char head[HEAD_BYTES];
 
 	if (t->pos->head_n >= n || tail_bytes(t, head, n, 0) != (ssize_t)n)
@@ -540,10 +548,13 @@ static enum read_result look_at_head(struct tail *t)
 		tail_restart(t);
 		return READ_AGAIN;
 	}
-	if (t->offset == 0 && t->pos->head_n < COMPRESSED_BYTES &&
+	if (t->offset == 0 && t->pos->head_n < COMPRESSED_BYTES && !t->is_packed &&
 	    is_compressed(str_make(head, n))) {
-		open_refuse(t->fi, t->pos->path, t->id.ino, "compressed",
-			    "compressed files are not read; name them in exclude");
+		if (!file_look(t->fd, &look) ||
+		    !archives_note(t->fi, t->path.p ? t->path : t->pos->path, &look,
+				   str_make(head, n)))
+			open_refuse(t->fi, t->pos->path, t->id.ino, "compressed",
+				    "compressed files are not read; name them in exclude");
 		t->is_forgotten = true;
 		tail_close(t);
 		return READ_CLOSED;
@@ -614,7 +625,10 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 		return READ_CLOSED;
 	if (t->is_unseen)
 		return READ_TROUBLE;
-	if (copies_hold(t))
+	result = t->is_packed ? archives_prepare(t) : READ_BATCH;
+	if (result != READ_BATCH)
+		return result;
+	if (!t->is_packed && copies_hold(t))
 		return t->is_closed ? READ_CLOSED : READ_END; /* nobody waits for it */
 	if (t->fd < 0 && !t->is_replaying && !tail_unread(t) && !t->must_flush)
 		return READ_END;

@@ -3,7 +3,8 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include "inputs/file/file.h"
+#include "inputs/file/archives.h"
+#include "inputs/file/unpack.h"
 #include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -117,7 +118,7 @@ bool tail_must_wait(struct tail *t)
 
 ssize_t tail_bytes(const struct tail *t, void *p, size_t n, uint64_t at)
 {
-	return file_read(t->fd, p, n, at);
+	return t->is_packed ? unpack_read(t->rare->unpack, p, n, at) : file_read(t->fd, p, n, at);
 }
 
 /* ---- state -------------------------------------------------------------------------------- */
@@ -127,7 +128,7 @@ void tail_count_behind(struct tail *t)
 	uint64_t now = !t->is_closed && t->size > t->offset && !tail_original(t)
 			       ? t->size - t->offset - t->blank
 			       : 0;
-	bool is_nameless = !t->is_closed && t->is_rotated;
+	bool is_nameless = !t->is_closed && t->is_rotated && !t->pos->archive;
 
 	if (now == t->behind && is_nameless == t->is_nameless)
 		return;
@@ -156,9 +157,14 @@ void tail_restart(struct tail *t)
 {
 	uint64_t lost = t->size > t->offset ? t->size - t->offset - t->blank : 0;
 
+	if (t->is_packed) {
+		archives_changed(t);
+		return;
+	}
 	if (copies_take_over(t))
 		return;
 	copies_let_go(t);
+	archives_remember(t->fi, t->pos);
 	log_info("file was rewritten, reading it from its beginning", KV("path", t->pos->path),
 		 KV_I("offset", t->offset), KV_I("unread_bytes", lost));
 	metric_add(t->fi->truncated, 1);
@@ -204,6 +210,8 @@ bool tail_look(struct tail *t)
 	uint64_t size;
 	struct file_look look;
 
+	if (t->is_packed)
+		return archives_look(t);
 	if (t->fd < 0 && !look_closed(t))
 		return false;
 	if (t->fd < 0)
@@ -247,7 +255,8 @@ bool tail_look_closely(struct tail *t)
 {
 	if (!tail_look(t))
 		return false;
-	if (!t->is_unseen && t->fd >= 0 && marker_is(t->fd, t->offset, t->marker) == SAME_NO)
+	if (!t->is_packed && !t->is_unseen && t->fd >= 0 &&
+	    marker_is(t->fd, t->offset, t->marker) == SAME_NO)
 		tail_restart(t);
 	return !t->is_closed;
 }
@@ -293,7 +302,11 @@ void tail_trouble(struct tail *t)
 {
 	struct active *a = active_of(t);
 
-	if (++a->troubles > TROUBLES_MAX && !t->is_at_end) {
+	if (++a->troubles > TROUBLES_MAX && t->is_packed) {
+		archives_give_up(t);
+		return;
+	}
+	if (a->troubles > TROUBLES_MAX && !t->is_at_end) {
 		t->is_at_end = true;
 		wake_followers(t);
 	}
@@ -304,6 +317,10 @@ void tail_at_end(struct tail *t)
 {
 	const struct file_conf *conf = t->fi->conf;
 
+	if (t->is_packed) {
+		archives_end(t);
+		return;
+	}
 	if (t->active)
 		t->active->troubles = 0;
 	if (!t->is_at_end) {
@@ -496,7 +513,8 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	fi->tails = t;
 	pos->is_open = true;
 	pos->left_bytes = 0;
-	line_up(t);
+	if (!pos->archive)
+		line_up(t); /* nobody waits until an archive is read */
 	map_add(&fi->by_id, &t->by_id, tail_id_hash(&t->id));
 	fi->nopen++;
 	metric_add(fi->open_files, 1);
@@ -532,6 +550,7 @@ static void detach(struct tail *t)
 	map_del(&t->fi->by_path, &t->by_path);
 	if (t->rare)
 		watch_file_drop(t->fi->watch, &t->rare->watched);
+	archives_detach(t);
 	idle_close(t);
 	t->fi->nopen--;
 	metric_add(t->fi->open_files, -1);
@@ -607,8 +626,9 @@ void tail_free(struct tail *t)
 	t->pos->is_elsewhere = true;
 	t->pos->seen_s = clock_wall_ns() / NS_PER_S;
 	free_path(t);
+	archives_tail_gone(t);
 	if (t->is_forgotten)
-		positions_drop(fi->positions, t->pos);
+		archives_forget(fi, t->pos);
 	*t->link = t->next;
 	if (t->next)
 		t->next->link = t->link;
