@@ -188,8 +188,16 @@ static void locate(struct row *r)
 	r->now[0] = 0;
 }
 
+/* What a compressed file has is known when it was read. */
+static bool knows_size(const struct row *r)
+{
+	return r->now[0] && (!r->pos->archive || r->pos->archive->is_done);
+}
+
 static uint64_t behind(const struct row *r)
 {
+	if (r->pos->archive)
+		return 0;
 	return r->look.size > r->pos->offset ? r->look.size - r->pos->offset : 0;
 }
 
@@ -216,8 +224,9 @@ static void put_text(struct buf *out, const struct row *r)
 	char size[24] = "-", left[24] = "-", share[8] = "-";
 	struct buf age = BUF_INIT;
 
-	if (r->now[0]) {
+	if (r->now[0])
 		snprintf(size, sizeof(size), "%llu", (unsigned long long)r->look.size);
+	if (knows_size(r)) {
 		snprintf(left, sizeof(left), "%llu", (unsigned long long)behind(r));
 		snprintf(share, sizeof(share), "%u%%", percent(r));
 	}
@@ -232,7 +241,9 @@ static void put_text(struct buf *out, const struct row *r)
 	for (size_t i = 0; i < p->path.n; i++)
 		buf_ch(out,
 		       (uint8_t)p->path.p[i] < 0x20 || p->path.p[i] == 0x7f ? '?' : p->path.p[i]);
-	if (!r->now[0])
+	if (p->archive && r->now[0])
+		buf_printf(out, "  (in archive %s)", strrchr(r->now, '/') + 1);
+	else if (!r->now[0])
 		buf_c(out, "  (gone)");
 	else if (r->is_moved)
 		buf_printf(out, "  (now %s)", strrchr(r->now, '/') + 1);
@@ -255,9 +266,13 @@ static void put_json(struct buf *out, const struct row *r)
 	}
 	buf_printf(out, ",\"inode\":%llu,\"offset\":%llu", (unsigned long long)p->file.ino,
 		   (unsigned long long)p->offset);
+	if (p->archive)
+		buf_printf(out, ",\"archive\":true,\"done\":%s",
+			   p->archive->is_done ? "true" : "false");
 	if (r->now[0])
-		buf_printf(out, ",\"size\":%llu,\"behind\":%llu,\"percent\":%u",
-			   (unsigned long long)r->look.size, (unsigned long long)behind(r),
+		buf_printf(out, ",\"size\":%llu", (unsigned long long)r->look.size);
+	if (knows_size(r))
+		buf_printf(out, ",\"behind\":%llu,\"percent\":%u", (unsigned long long)behind(r),
 			   percent(r));
 	if (p->last_ns) {
 		char text[RFC3339_MAX];
@@ -374,6 +389,12 @@ static int aim(const char *path, const char *offset, struct target *t, struct er
 	t->head_n = head_size(t->look.size);
 	if (!S_ISREG(t->look.mode))
 		rc = 1, err_set(err, -EINVAL, "not a regular file");
+	else if (file_read(fd, head, t->head_n, 0) == (ssize_t)t->head_n &&
+		 is_compressed(str_make(head, t->head_n)))
+		rc = 1,
+		err_set(err, -EINVAL,
+			"a compressed file: its position cannot be set, only forgotten, and "
+			"then it is read again");
 	else if (!strcmp(offset, "end"))
 		wish = t->look.size;
 	else if (strcmp(offset, "beginning") && !str_u64(str_c(offset), &wish))

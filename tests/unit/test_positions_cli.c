@@ -4,8 +4,10 @@
 #include "tests/unit/file_rig.h"
 
 #include <sys/wait.h>
+#include <zlib.h>
 
 #include "agent/cli.h"
+#include "inputs/file/archives.h"
 #include "lib/lockfile.h"
 
 static char said[65536];
@@ -116,6 +118,36 @@ static void list(void)
 	rig_end(g);
 }
 
+/* Size of the file, offset in its content; it is forgotten, but not set. */
+static void archives(void)
+{
+	struct rig *g = rig_new("*");
+	char path[128];
+	gzFile out;
+
+	g->conf.archives = ARCHIVES_READ;
+	g->conf.max_archive_size = 1 << 20;
+	snprintf(path, sizeof(path), "%s", rig_path(g, "a.log.1.gz"));
+	out = gzopen(path, "w");
+	for (int i = 0; i < 100; i++)
+		gzputs(out, "a line of an archive\n");
+	gzclose(out);
+	rig_start(g);
+	UNTIL(g, g->ngot == 100 && archives_are_idle(rig_input(g)));
+	rig_stop(g);
+	EQ_INT(CLI(g, "list"), 0);
+	SAYS(" 2100            0  100% ");
+	SAYS("(in archive a.log.1.gz)");
+	EQ_INT(CLI(g, "list", "--format", "json"), 0);
+	SAYS(",\"archive\":true,\"done\":true,\"size\":");
+	EQ_INT(CLI(g, "set", path, "--offset", "beginning"), 1);
+	SAYS("a compressed file");
+	EQ_INT(CLI(g, "forget", path), 0);
+	rig_start(g);
+	UNTIL(g, g->ngot == 200);
+	rig_end(g);
+}
+
 static void set(void)
 {
 	static const struct {
@@ -198,6 +230,7 @@ int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
 	RUN(list);
+	RUN(archives);
 	RUN(set);
 	RUN(set_refused);
 	RUN(forget);
