@@ -328,6 +328,8 @@ void archives_remember(struct file_input *fi, const struct pos *p)
 {
 	if (!p->archive && is_worth_it(fi, p))
 		positions_remember(fi->positions, p);
+	if (fi->archives && !fi->archives->is_stopped)
+		look_again(fi->archives); /* one that waited for this file */
 }
 
 void archives_forget(struct file_input *fi, struct pos *p)

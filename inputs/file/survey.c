@@ -33,6 +33,8 @@ struct survey {
 	size_t head_n;
 	char tail[MARKER_BYTES + PIECE]; /* what came last, behind the bytes before it */
 	bool knows_head;
+	bool is_read;     /* all of it, as the file of */
+	uint64_t read_as; /* the position of this number */
 	struct candidate *candidates;
 	size_t ncandidates;
 	uint64_t end_marker;
@@ -226,6 +228,11 @@ static bool must_wait(struct survey *s)
 		p = by_num(s->fi->positions, s->candidates[i].num);
 		if (!p || !p->is_open || p->archive || !is_in_open_file(s, p))
 			continue;
+		if (find_tail(s->fi, &p->file) && p->offset >= s->unpack.pos) {
+			s->is_read = true; /* all of it was, whatever becomes of the file */
+			s->read_as = p->num;
+			return false;
+		}
 		w->held_by = p->num;
 		w->held_offset = p->offset;
 		return true;
@@ -355,6 +362,13 @@ static void decide(struct survey *s)
 	struct positions *ps = s->fi->positions;
 	struct pos *self = positions_find(ps, &s->w->look.id), *p = choose(s);
 
+	if (s->is_read) {
+		if (self)
+			positions_drop(ps, self);
+		note_done(s, by_num(ps, s->read_as)->path, s->unpack.pos, s->end_marker);
+		metric_add(s->fi->archives->known, 1);
+		return;
+	}
 	if (p && p->file.dev != s->w->look.id.dev && self == p)
 		positions_move(ps, p, &s->w->look.id);
 	if (self && self != p)

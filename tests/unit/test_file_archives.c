@@ -4,7 +4,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "inputs/file/archives.h"
+#include "inputs/file/archives_impl.h"
 #include "inputs/file/unpack.h"
 #include "tests/unit/file_rig.h"
 
@@ -308,7 +308,8 @@ static void copies(void)
 	OK(truncate(rig_path(g, "a.log"), 0) == 0);
 	rig_run(g, 20);
 	append_numbered(g, "a.log", "n", 710, 10);
-	UNTIL(g, g->ngot >= 720);
+	UNTIL(g, g->ngot >= 720 && !rig_input(g)->archives->n);
+	expect_numbered(g, "n", 0, 720);
 	mem_free(p);
 	mem_free(out);
 	rig_end(g);
@@ -320,7 +321,7 @@ static void killed(void)
 	for (enum packer how = GZIP; how <= ZSTD; how++) {
 		struct rig *g = new_rig("*");
 		char name[32];
-		size_t settled, seen;
+		size_t settled, seen, bytes = 0;
 		int64_t times[2];
 
 		ROW(endings[how]);
@@ -340,8 +341,10 @@ static void killed(void)
 			memmove(g->held, g->held + 1, (g->nheld - 1) * sizeof(g->held[0]));
 			memmove(g->held_at, g->held_at + 1, (g->nheld - 1) * sizeof(g->held_at[0]));
 		}
-		rig_run(g, 20);
-		OK(positions_flush(rig_input(g)->positions));
+		for (size_t i = 0; i < settled; i++)
+			bytes += g->got[i].n + 1;
+		UNTIL(g, rig_input(g)->archives->reading->pos->offset == bytes);
+		OK(positions_flush_settled(rig_input(g)->positions));
 		seen = g->ngot;
 		OK(settled && seen > settled && seen < 60000);
 		times[0] = g->got[settled].time_ns;
