@@ -247,6 +247,13 @@ static const struct cli_flag positions_flags[] = {
 	FLAG(format, "text|json", "list: how it is printed (default text)"),
 	{ 0 },
 };
+static const struct cli_flag redact_flags[] = {
+	CONFIG_FLAG,
+	FLAG(pipeline, "NAME", "whose redact stages, when there are several pipelines"),
+	FLAG(explain, NULL, "say which detector finds something where, and how often"),
+	FLAG(json, NULL, "with --explain: one JSON object a hit"),
+	{ 0 },
+};
 static const struct cli_flag test_flags[] = {
 	CONFIG_FLAG,
 	FLAG(run, "NAME", "only this test"),
@@ -275,6 +282,9 @@ static const struct cli_command commands[] = {
 	{ "positions", "[list|set|forget] [FILE|PATTERN]",
 	  "how far files are read; with the agent stopped, change that", positions_flags, 2,
 	  cmd_positions },
+	{ "redact", "[CONFIG.yaml] [FILE|-]",
+	  "remove secrets from a file or stdin, as the stage does; or say where they are",
+	  redact_flags, 2, cli_redact },
 	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
 	{ "dead-letters", "[list|replay] [OUTPUT]",
 	  "what Loki refused for good; replay sends it again, and keeps what is refused again",

@@ -26,6 +26,7 @@ int cli_open(const char *path, struct err *err);
 bool cli_is_coloured(void);
 
 int cli_explain(const struct cli_args *args);
+int cli_redact(const struct cli_args *args);
 int cli_test(const struct cli_args *args);
 int cli_dead_letters(const struct cli_args *args);
 

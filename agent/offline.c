@@ -195,3 +195,68 @@ int offline_read(int fd, size_t max_bytes, struct buf *ret, struct err *err)
 	} while (n);
 	return 0;
 }
+
+/* ---- lines ---- */
+
+struct reading {
+	const struct offline_reader *reader;
+	struct buf in;
+	bool is_skipping; /* the rest of a line that was cut */
+	bool is_enough;
+};
+
+static void give(struct reading *r, struct str line, bool is_cut)
+{
+	if (r->is_skipping) {
+		r->is_skipping = false;
+		return;
+	}
+	if (line.n && line.p[line.n - 1] == '\r')
+		line.n--;
+	if (line.n > r->reader->max_line) {
+		line.n = r->reader->max_line;
+		is_cut = true;
+	}
+	r->is_enough = !r->reader->line(r->reader->ctx, line, is_cut);
+}
+
+static void give_lines(struct reading *r, bool is_end)
+{
+	struct str in = buf_as_str(&r->in);
+
+	while (in.n && !r->is_enough) {
+		size_t end = str_chr(in, '\n');
+
+		if (end == in.n && !is_end && in.n <= r->reader->max_line)
+			break;
+		if (end == in.n && !is_end) {
+			give(r, in, true);
+			r->is_skipping = true;
+		} else {
+			give(r, str_sub(in, 0, end), false);
+		}
+		in = str_skip(in, end + 1);
+	}
+	memmove(r->in.p, in.p, in.n);
+	r->in.n = in.n;
+}
+
+int offline_lines(int fd, const struct offline_reader *reader, struct err *err)
+{
+	struct reading r = { .reader = reader };
+	int rc = 0;
+	ssize_t n;
+
+	do {
+		buf_reserve(&r.in, 65536);
+		n = OS_RETRY(os->read(fd, r.in.p + r.in.n, 65536));
+		if (n < 0)
+			rc = err_errno(err, errno, "cannot read the input");
+		r.in.n += n > 0 ? (size_t)n : 0;
+		give_lines(&r, n <= 0);
+		if (reader->pause && !r.is_enough)
+			r.is_enough = !reader->pause(reader->ctx);
+	} while (n > 0 && !r.is_enough);
+	buf_fini(&r.in);
+	return rc;
+}

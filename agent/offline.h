@@ -47,6 +47,18 @@ void offline_close(struct offline *o);
 void offline_stop_clock(int64_t wall_ns);
 void offline_run_clock(void);
 
+/* Reads fd to its end, line by line, "\n" or "\r\n" behind each. What of a line is beyond max_line bytes is
+ * left out, and is_cut says so. */
+struct offline_reader {
+	void *ctx;
+	size_t max_line;
+	/* False: enough. */
+	bool (*line)(void *ctx, struct str line, bool is_cut);
+	/* Everything read so far was given to line(). False: enough. May be NULL. */
+	bool (*pause)(void *ctx);
+};
+int offline_lines(int fd, const struct offline_reader *reader, struct err *err) MUST_USE;
+
 /* Reads fd to its end, at most max_bytes; 0 or negative. */
 int offline_read(int fd, size_t max_bytes, struct buf *ret, struct err *err) MUST_USE;
 

@@ -169,6 +169,12 @@ static const struct {
 	{ "test " GOOD " --junit /nonexistent/x", "", 1, "cannot write /nonexistent/x: No such" },
 	{ "test tests/golden/explain/changes.yaml", "", 1, "the configuration has no `tests`" },
 	{ "help tests", "", 0, "dropped  map of texts\n" },
+	{ "redact", "password=hunter2\n", 0, "password=<redacted:key_value>\n" },
+	{ "redact --explain -", "password=hunter2\n", 0,
+	  "1:10-16\tkey_value\treplace\t<redacted:key_value>\n" },
+	{ "redact conf.d/redact.yaml", "CUST-1234567\n", 0, "<redacted:customer>\n" },
+	{ "redact " GOOD, "", 2, "the pipeline 'main' has no stage redact" },
+	{ "redact /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
 	{ "dry-run " GOOD " /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
 };
 
