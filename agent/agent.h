@@ -57,10 +57,4 @@ int agent_run(const struct plan *plan, struct err *err);
 /* Opens everything that can fail without touching sockets or state: stages, patterns. */
 int agent_check(const struct plan *plan, struct err *err);
 
-/* Takes the lines of `fd` through the stages of one pipeline, behind those of its first input's own options
- * (format, multiline), and writes what an output would get to
- * stdout, as text or JSON lines. No input, output or state is touched. Labels are job="stdin" and
- * host. Lines longer than 1 MiB are cut and flagged. */
-int agent_dry_run(const struct plan *plan, size_t pipeline, int fd, bool as_json, struct err *err);
-
 #endif

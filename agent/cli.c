@@ -10,7 +10,6 @@
 #include "agent/cli.h"
 #include "agent/cli_common.h"
 #include "agent/conf_doc.h"
-#include "agent/offline.h"
 #include "agent/positions_cli.h"
 #include "agent/quickstart.h"
 #include "agent/registry.h"
@@ -83,41 +82,6 @@ static int cmd_config(const struct cli_args *args)
 	cli_print(stdout, &text);
 	config_free(c);
 	return 0;
-}
-
-static int dry_run(const struct cli_args *args, const struct config *c, bool is_json)
-{
-	struct err err = ERR_NONE;
-	struct offline_way way;
-	int fd, rc;
-
-	if (offline_find(c, args->pipeline, NULL, &way, &err))
-		return cli_wrong(&err);
-	fd = cli_open(args->nrest ? args->rest[0] : NULL, &err);
-	if (fd < 0)
-		return cli_fail(&err);
-	rc = agent_dry_run(&c->plan, way.pipeline, fd, is_json, &err);
-	if (fd != STDIN_FILENO)
-		close(fd);
-	return rc < 0 ? cli_fail(&err) : 0;
-}
-
-static int cmd_dry_run(const struct cli_args *args)
-{
-	const char *format = args->format ? args->format : "text";
-	struct config *c;
-	int rc;
-
-	if (strcmp(format, "text") && strcmp(format, "json")) {
-		fprintf(stderr, "tailrace: --format is text or json, not '%s'\n", format);
-		return EXIT_WRONG;
-	}
-	c = cli_load(args->config, false);
-	if (!c)
-		return EXIT_WRONG;
-	rc = dry_run(args, c, !strcmp(format, "json"));
-	config_free(c);
-	return rc;
 }
 
 /* ---- positions ---- */
@@ -226,7 +190,11 @@ static const struct cli_flag config_flags[] = {
 static const struct cli_flag dry_run_flags[] = {
 	CONFIG_FLAG,
 	FLAG(pipeline, "NAME", "which pipeline, when there are several"),
+	FLAG(input, "NAME", "from which input the lines seem to come"),
+	FLAG(inputs, NULL, "read the files of the pipeline's first input, or of --input, once"),
+	FLAG(limit, "N", "stop after so many lines"),
 	FLAG(format, "text|json", "how records are printed (default text)"),
+	FLAG(quiet, NULL, "print no records, only the summary"),
 	{ 0 },
 };
 static const struct cli_flag explain_flags[] = {
@@ -273,9 +241,9 @@ static const struct cli_command commands[] = {
 	  cmd_check },
 	{ "config", "", "print the values in force, and where each came from", config_flags, 0,
 	  cmd_config },
-	{ "dry-run", "[FILE]",
-	  "send lines of a file or stdin through one pipeline, print the result", dry_run_flags, 1,
-	  cmd_dry_run },
+	{ "dry-run", "[CONFIG.yaml] [FILE...|-]",
+	  "send any amount of lines through one pipeline; the result, and a summary of it",
+	  dry_run_flags, CLI_REST_MAX, cli_dry_run },
 	{ "explain", "[CONFIG.yaml] [LINE...|-]",
 	  "show what each stage of a pipeline does to a line; secrets are hidden", explain_flags,
 	  CLI_REST_MAX, cli_explain },

@@ -37,7 +37,7 @@ static void ask_about(struct chain *chain, const struct view *v, uint64_t series
 
 	r->line = v->line;
 	r->time_ns = v->time_ns;
-	r->flags = v->flags & REC_CUT;
+	r->flags = (uint16_t)v->flags;
 	for (uint32_t i = 0; i < v->nattrs; i++) {
 		struct attr *a =
 			rec_attr_inline(b, r, v->attrs[i].name, (enum attr_kind)v->attrs[i].kind,

@@ -148,6 +148,12 @@ void offline_close(struct offline *o)
 	o->source.labels = NULL;
 }
 
+void offline_source(struct offline *o, const struct config *c, const struct label *extra,
+		    size_t nextra, struct source *ret)
+{
+	source_init(ret, &o->input, 0, labels_of(c, o->input.name), extra, nextra);
+}
+
 /* ---- time and input ---- */
 
 static int64_t stopped_at_ns;

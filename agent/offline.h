@@ -42,6 +42,10 @@ struct offline {
 /* Returns 0 or negative; offline_close() takes it in any case. */
 int offline_open(struct offline *o, const struct offline_conf *conf, struct err *err) MUST_USE;
 void offline_close(struct offline *o);
+/* Another source of the same input, for records of a chain that was opened with its labels; the caller
+ * flushes the chain and calls source_fini(). */
+void offline_source(struct offline *o, const struct config *c, const struct label *extra,
+		    size_t nextra, struct source *ret);
 
 /* The clock of the process stands still at that time, until it runs again. */
 void offline_stop_clock(int64_t wall_ns);

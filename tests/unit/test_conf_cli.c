@@ -175,6 +175,25 @@ static const struct {
 	{ "redact conf.d/redact.yaml", "CUST-1234567\n", 0, "<redacted:customer>\n" },
 	{ "redact " GOOD, "", 2, "the pipeline 'main' has no stage redact" },
 	{ "redact /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
+	{ "dry-run " GOOD, "{\"level\":\"debug\"}\n{}\n", 0, "           1  drop (debug)\n" },
+	{ "dry-run conf.d/json-app.yaml --quiet --input app - /dev/null", "{\"msg\":\"x\"}\n{}\n",
+	  0, "label job: 1 value\n             2  app\n" },
+	{ "dry-run " GOOD " --limit 2 LICENSE --quiet", "", 0, "in                 2 lines, " },
+	{ "dry-run " GOOD " --limit x", "", 2, "--limit is a number of lines, not 'x'" },
+	{ "dry-run " GOOD " --inputs LICENSE", "", 2, "either files or --inputs" },
+	{ "dry-run " GOOD " agent", "", 1, "cannot open agent: Is a directory" },
+	{ "dry-run conf.d/redact.yaml --quiet", "CUST-1234567 password=abc\nx password=d\n", 0,
+	  "redacted           3\n                   1  customer\n                   2  "
+	  "key_value\n" },
+	{ "dry-run conf.d/syslog-relay.yaml --inputs", "", 1,
+	  "the input 'network' reads no files" },
+	{ "dry-run tests/golden/dry-run/files.yaml --inputs", "", 0,
+	  "tests/golden/dry-run/a.log\", host=" },
+	{ "dry-run tests/golden/dry-run/files.yaml --inputs --quiet", "", 0,
+	  "in                 6 lines, " },
+	{ "dry-run tests/golden/dry-run/drops.yaml --quiet tests/golden/dry-run/a.log "
+	  "tests/golden/dry-run/b.log",
+	  "", 0, "dropped            6\n                   6  drop (drop_stage)\n" },
 	{ "dry-run " GOOD " /nonexistent", "", 1, "cannot open /nonexistent: No such file" },
 };
 
