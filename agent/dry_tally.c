@@ -6,7 +6,7 @@
 #include "agent/dry_tally.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 
 #define TOP_VALUES 5 /* of a label */
 

@@ -6,7 +6,7 @@
 #include "agent/redact_tool.h"
 #include "agent/registry.h"
 #include "lib/mem.h"
-#include "outputs/stdout/render.h"
+#include "outputs/render.h"
 #include "pipeline/redact.h"
 
 #define STAGES_MAX 64
