@@ -111,7 +111,8 @@ static void key_value(struct syslog_parser *parser, struct syslog_msg *m)
 	struct pairs p = { .host = STR_NONE };
 
 	for (size_t i = 0; i < PAIRS_MAX && next_pair(&s, &key, &value); i++)
-		keep(&p, key, value);
+		if (s.n || m->msg.n <= SCAN_MAX) /* not cut, in a character even */
+			keep(&p, key, value);
 	if (!m->hostname.n && p.host.n <= HOST_MAX)
 		m->hostname = p.host;
 	if (m->time_text.n)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Framing of syslog streams. */
 #include "inputs/syslog/frame.h"
+#include "inputs/syslog/span.h"
 
 #include "lib/check.h"
 
@@ -187,8 +188,8 @@ static inline bool usual(const struct framer *f, struct str *avail, struct frame
 	const char *p = avail->p;
 	size_t count, n = 1;
 
-	if (f->mode != FRAME_OCTET || f->has_count || f->is_text || f->discard || avail->n < 6 ||
-	    (unsigned char)(p[0] - '1') >= 9)
+	if (SYSLOG_PLAIN || f->mode != FRAME_OCTET || f->has_count || f->is_text || f->discard ||
+	    avail->n < 6 || (unsigned char)(p[0] - '1') >= 9)
 		return false;
 	count = (size_t)(p[0] - '0');
 	for (; n < 4 && is_digit(p[n]); n++)

@@ -82,7 +82,7 @@ bool scan_fraction(struct scan *s, int64_t *ret_ns)
 	*ret_ns = 0;
 	if ((peek(s, 0) != '.' && peek(s, 0) != ',') || !is_digit(peek(s, 1)))
 		return false;
-	if (end - p >= 8 && (n = few_digits(p, &value)) > 0) {
+	if (!SYSLOG_PLAIN && end - p >= 8 && (n = few_digits(p, &value)) > 0) {
 		s->at += n + 1;
 		*ret_ns = (int64_t)value * pow10_table[n];
 		return true;
@@ -108,8 +108,8 @@ enum stamp_result scan_zone(struct scan *s, int32_t *ret_s)
 	}
 	if (sign != '+' && sign != '-')
 		return STAMP_NONE;
-	if (s->n - s->at > 6 && p[6] == ' ' && p[3] == ':' && is_digit(p[1]) && is_digit(p[2]) &&
-	    is_digit(p[4]) && is_digit(p[5])) { /* as RFC 3339 has it */
+	if (!SYSLOG_PLAIN && s->n - s->at > 6 && p[6] == ' ' && p[3] == ':' && is_digit(p[1]) &&
+	    is_digit(p[2]) && is_digit(p[4]) && is_digit(p[5])) { /* as RFC 3339 has it */
 		hour = (unsigned)(p[1] - '0') * 10 + (unsigned)(p[2] - '0');
 		minute = (unsigned)(p[4] - '0') * 10 + (unsigned)(p[5] - '0');
 		s->at += 6;
@@ -179,7 +179,8 @@ static inline bool iso_usual(const struct stamp_cache *c, struct str s, struct s
 	uint64_t date;
 	size_t n;
 
-	if (s.n < 30 || span_load(s.p) != c->iso_ymd || s.p[19] != '.')
+	if (SYSLOG_PLAIN || s.n < 30 || span_load(s.p) != c->iso_ymd || s.p[4] != '-' ||
+	    s.p[19] != '.') /* a fresh cache is zeros */
 		return false;
 	date = span_load(s.p + 8);
 	n = few_digits(s.p + 20, &fraction);
@@ -312,9 +313,10 @@ enum stamp_result stamp_bsd(struct stamp_cache *c, struct str input, int64_t now
 	int64_t second;
 
 	/* The same day as last time and a plain time. */
-	if (s.n > 16 && (span_load(s.p) & BSD_TEXT) == c->bsd_text && s.p[15] == ' ' &&
-	    now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns && utc_offset_s == c->bsd_offset_s &&
-	    !may_be_tail(str_skip(input, 16)) && clock_of(s.p + 7, &second) == STAMP_OK) {
+	if (!SYSLOG_PLAIN && s.n > 16 && (span_load(s.p) & BSD_TEXT) == c->bsd_text &&
+	    s.p[15] == ' ' && now_ns >= c->bsd_from_ns && now_ns < c->bsd_to_ns &&
+	    utc_offset_s == c->bsd_offset_s && !may_be_tail(str_skip(input, 16)) &&
+	    clock_of(s.p + 7, &second) == STAMP_OK) {
 		s.at += 8;
 		ret->has_year = ret->has_zone = false;
 		ret->zone_name = STR_NONE;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a host, a tag and a level look like in messages without a grammar. */
 #include "inputs/syslog/header.h"
+#include "inputs/syslog/span.h"
 #include "lib/check.h"
 
 #define HOST WORD_HOST
@@ -327,8 +328,8 @@ bool word_host_and_tag(struct str s, struct str *ret_host, struct tag *t)
 	size_t n = word_span(s, HOST), from = n + 1;
 	unsigned severity;
 
-	if (!n || n > HOST_MAX || n + 4 > s.n || s.p[n] != ' ' || !is_plain(s.p[0]) ||
-	    !is_plain(s.p[n - 1]) || !word_is_alpha(s.p[from]))
+	if (SYSLOG_PLAIN || !n || n > HOST_MAX || n + 4 > s.n || s.p[n] != ' ' ||
+	    !is_plain(s.p[0]) || !is_plain(s.p[n - 1]) || !word_is_alpha(s.p[from]))
 		return false;
 	if (n == 4 && s.p[0] == 'F') /* AIX: "From host: " */
 		return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Syslog framing: however the stream is split into reads, the messages are the same; in LF and
- * NUL mode they are also what a splitter of ten lines makes of it. The first two bytes choose mode and split. */
+/* Syslog framing: however the stream is split into reads, the messages are the same, also with the code
+ * that has no short cuts; in LF and NUL mode they are also what a splitter of ten lines makes of it. The
+ * first two bytes choose mode and split. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -10,7 +11,9 @@
 
 #define MAX 64
 
+typedef enum frame_result next_fn(struct framer *f, struct str *avail, struct frame *ret);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+next_fn plain_frame_next; /* syslog_plain.h */
 
 static void show(struct buf *out, const struct frame *f)
 {
@@ -22,7 +25,7 @@ static void show(struct buf *out, const struct frame *f)
 }
 
 /* step 0: all at once; else reads of pseudo-random length up to step. */
-static void feed(unsigned mode, struct str in, size_t step, struct buf *out)
+static void feed(next_fn *next, unsigned mode, struct str in, size_t step, struct buf *out)
 {
 	enum frame_result got = FRAME_MORE;
 	struct buf held = BUF_INIT;
@@ -38,7 +41,7 @@ static void feed(unsigned mode, struct str in, size_t step, struct buf *out)
 		in = str_skip(in, piece.n);
 		buf_str(&held, piece);
 		avail = buf_as_str(&held);
-		while ((got = frame_next(&f, &avail, &frame)) == FRAME_MESSAGE)
+		while ((got = next(&f, &avail, &frame)) == FRAME_MESSAGE)
 			show(out, &frame);
 		if (got == FRAME_MORE)
 			CHECK(avail.n <= MAX + FRAME_EXTRA);
@@ -139,8 +142,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		return 0;
 	mode = data[0] % 4;
 	in = str_make((const char *)data + 2, n - 2);
-	feed(mode, in, 0, &whole);
-	feed(mode, in, 1 + data[1], &pieces);
+	feed(plain_frame_next, mode, in, 0, &whole);
+	feed(frame_next, mode, in, 1 + data[1], &pieces);
+	CHECK(str_eq(buf_as_str(&whole), buf_as_str(&pieces)));
+	pieces.n = 0;
+	feed(frame_next, mode, in, 0, &pieces);
 	CHECK(str_eq(buf_as_str(&whole), buf_as_str(&pieces)));
 	if (mode == FRAME_LF || mode == FRAME_NUL) {
 		split(in, mode == FRAME_LF, &lines);

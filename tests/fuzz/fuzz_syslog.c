@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Syslog messages: the result stays inside the input, the text is its tail, the fields tell the header, a used cache and a fresh
- * one agree, and what was parsed, written out again as RFC 5424, parses to the same. */
+/* Syslog messages: the result stays inside the input, the text is its tail, the fields tell the header, a used cache, a fresh
+ * one and the code without short cuts agree, and what was parsed, written out again as RFC 5424, parses to the same. */
 #include <stdlib.h>
 
 #include "inputs/syslog/message.h"
@@ -13,6 +13,8 @@
 #define NOW_NS (INT64_C(1768435200) * 1000000000)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+void plain_syslog_parse(struct syslog_parser *p, struct str input, int64_t now_ns,
+			struct syslog_msg *ret); /* syslog_plain.h */
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t n, size_t max, unsigned seed);
 /* libFuzzer's own; absent where the corpus is only replayed. */
 __attribute__((weak)) size_t LLVMFuzzerMutate(uint8_t *data, size_t n, size_t max);
@@ -52,6 +54,20 @@ static void check_slices(const struct syslog_msg *m, struct str input)
 	CHECK(m->facility < 24 && m->severity < 8 && m->format <= SYSLOG_5424);
 	if (m->msg.n)
 		CHECK(m->msg.p + m->msg.n == m->raw.p + m->raw.n);
+}
+
+static void check_same(const struct syslog_msg *a, const struct syslog_msg *b)
+{
+	const struct str x[] = { a->raw, a->hostname, a->appname,   a->procid, a->msgid,
+				 a->sd,  a->seq,      a->time_text, a->msg };
+	const struct str y[] = { b->raw, b->hostname, b->appname,   b->procid, b->msgid,
+				 b->sd,  b->seq,      b->time_text, b->msg };
+
+	CHECK(a->time_ns == b->time_ns && a->flags == b->flags && a->format == b->format);
+	CHECK(a->facility == b->facility && a->severity == b->severity);
+	CHECK(a->has_pri == b->has_pri);
+	for (size_t i = 0; i < ARRAY_LEN(x); i++)
+		CHECK(x[i].n == y[i].n && (!x[i].n || x[i].p == y[i].p));
 }
 
 static void check_params(struct str sd)
@@ -107,14 +123,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
 	static struct syslog_parser warm; /* keeps what earlier inputs left in the cache */
 	struct str input = str_make((const char *)data, n);
-	struct syslog_parser cold;
+	struct syslog_parser cold, plain;
 	struct syslog_msg a, b;
 
 	syslog_parser_init(&cold, 0);
-	syslog_parse(&cold, input, NOW_NS, &a);
+	syslog_parser_init(&plain, 0);
+	plain_syslog_parse(&plain, input, NOW_NS, &a);
+	syslog_parse(&cold, input, NOW_NS, &b);
+	check_same(&a, &b);
+	syslog_parse(&cold, input, NOW_NS, &b); /* with its day known */
+	check_same(&a, &b);
 	syslog_parse(&warm, input, NOW_NS, &b);
-	CHECK(a.time_ns == b.time_ns && a.flags == b.flags && a.format == b.format);
-	CHECK(str_eq(a.msg, b.msg) && str_eq(a.hostname, b.hostname));
+	check_same(&a, &b);
 	check_slices(&a, input);
 	check_params(a.sd);
 	check_again(&cold, &a);

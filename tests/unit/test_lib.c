@@ -268,12 +268,14 @@ static void *post(void *arg)
 static void loops(void)
 {
 	pthread_t thread;
+	int64_t from_ns;
 
 	loop = loop_new("test");
-	loop_timer_in(loop, &timers[0], 3 * NS_PER_MS, on_timer);
-	loop_timer_in(loop, &timers[1], 1 * NS_PER_MS, on_timer);
-	loop_timer_in(loop, &timers[2], 2 * NS_PER_MS, on_timer);
-	loop_timer_in(loop, &timers[3], 1 * NS_PER_MS, on_timer);
+	from_ns = loop_now_ns(loop);
+	loop_timer_set(loop, &timers[0], from_ns + 3 * NS_PER_MS, on_timer);
+	loop_timer_set(loop, &timers[1], from_ns + 1 * NS_PER_MS, on_timer);
+	loop_timer_set(loop, &timers[2], from_ns + 2 * NS_PER_MS, on_timer);
+	loop_timer_set(loop, &timers[3], from_ns + 1 * NS_PER_MS, on_timer);
 	loop_timer_del(loop, &timers[3]);
 	loop_run(loop);
 	EQ_INT(nexpired, 3);
