@@ -162,6 +162,28 @@ static void solaris(struct syslog_msg *m)
 		m->msgid = str_sub(s, 0, n);
 }
 
+/* MikroTik: "system,error,critical text": topics in small letters, one of them a level. */
+static bool is_topics(struct str word)
+{
+	struct str topic;
+	bool has_level = false;
+	unsigned severity;
+
+	if (str_chr(word, ',') == word.n)
+		return false;
+	while (word.p) {
+		topic = str_cut(&word, ',');
+		for (size_t i = 0; i < topic.n; i++)
+			if ((unsigned char)(topic.p[i] - 'a') >= 26 && topic.p[i] != '-' &&
+			    !word_is_digit(topic.p[i]))
+				return false;
+		if (!topic.n)
+			return false;
+		has_level |= word_level(topic, &severity) == topic.n;
+	}
+	return has_level;
+}
+
 /* Senders whose first word is a name without a colon. */
 static void first_word(struct syslog_msg *m)
 {
@@ -171,7 +193,9 @@ static void first_word(struct syslog_msg *m)
 		{ "CPPM_", 5 },          /* Aruba ClearPass */
 		{ "MSWinEventLog", 13 }, /* Snare, through relays that write #011 for tabs, too */
 		{ "LinuxAudit", 10 },    { "LinuxKAudit", 11 },
+		{ "CheckPoint", 10 }, /* "CheckPoint 18160: [" */
 	};
+	struct str word = str_sub(m->msg, 0, str_chr(str_sub(m->msg, 0, TAG_MAX), ' '));
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		char after = word_at(m->msg, names[i].n);
@@ -183,6 +207,8 @@ static void first_word(struct syslog_msg *m)
 		else if (after == '\t' || after == ' ' || after == '#')
 			m->appname = str_sub(m->msg, 0, names[i].n);
 	}
+	if (word_at(m->msg, word.n) == ' ' && is_topics(word))
+		m->appname = word;
 }
 
 void syslog_body(struct syslog_parser *p, struct syslog_msg *m)

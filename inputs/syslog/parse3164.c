@@ -399,6 +399,10 @@ bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns, s
 		m->msg = host_and_tag(p, str_skip(rest, stamp.used + 1), now_ns, m);
 		if (!m->appname.n && word_at(rest, 10) == 'T' && without_version(p, rest, m))
 			return true;
+	} else if (got != STAMP_NONE && word_at(rest, stamp.used) == '\t') { /* Zscaler */
+		syslog_take_time(p, &stamp, got, str_sub(rest, 0, stamp.used), m);
+		m->msg = str_skip(rest, stamp.used + 1);
+		m->flags |= SYSLOG_ODD_HEADER;
 	} else if (rest.p[0] != '[' && (n = syslog_cisco(p, rest, now_ns, m, &has_host))) {
 		m->flags |= SYSLOG_ODD_HEADER;
 		rest = str_skip(rest, n);
