@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Formatting and rate limiting of our own log. One write() a line, so lines of threads never mix. */
+/* Formatting and rate limiting of our own log. One writev() a line, so lines of threads never mix. */
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -11,17 +14,35 @@
 
 #define SITE_LINES 10
 #define SITE_WINDOW_S 10
-#define LINE_MAX_BYTES 4096 /* PIPE_BUF: a pipe that polls writable takes it whole */
-#define LINE_END_BYTES 2    /* kept free, or the next line would be glued to this one */
+#define LINE_MAX_BYTES                                                                             \
+	4093             /* with a priority PIPE_BUF: a pipe that polls writable takes it whole */
+#define LINE_END_BYTES 2 /* kept free, or the next line would be glued to this one */
 #define STUCK_MS 100
 
 _Atomic int log_threshold = LOG_LVL_INFO;
 static enum log_format log_form = LOG_LOGFMT;
+static bool is_journal;
+
+/* JOURNAL_STREAM is device:inode (systemd.exec(5)); it is inherited past a redirection, so it is
+ * compared with what stderr is now. */
+static bool goes_to_journal(void)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char here[48];
+	struct stat st;
+
+	if (!stream || fstat(STDERR_FILENO, &st) < 0)
+		return false;
+	snprintf(here, sizeof(here), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino);
+	return strcmp(here, stream) == 0;
+}
 
 void log_setup(enum log_level level, enum log_format format)
 {
 	atomic_store(&log_threshold, (int)level);
 	log_form = format;
+	is_journal = goes_to_journal();
 }
 
 /* False when the site has used up its window; *ret_suppressed is what to report. */
@@ -95,14 +116,17 @@ static void put_kv(struct buf *b, const struct log_kv *kv)
 }
 
 /* A reader of stderr that has stopped costs STUCK_MS once, and then lines, not the data path. */
-static void put_line(struct str line)
+static void put_line(enum log_level level, struct str line)
 {
+	static const char *const priorities[] = { "<7>", "<6>", "<4>", "<3>" }; /* sd-daemon(3) */
+	struct iovec parts[] = { { (void *)(uintptr_t)priorities[level], is_journal ? 3 : 0 },
+				 { (void *)(uintptr_t)line.p, line.n } };
 	static _Atomic bool is_stuck;
 	struct pollfd fd = { STDERR_FILENO, POLLOUT, 0 };
 	bool can_write = poll(&fd, 1, atomic_load(&is_stuck) ? 0 : STUCK_MS) != 0;
 
 	atomic_store(&is_stuck, !can_write);
-	if (can_write && write(STDERR_FILENO, line.p, line.n) < 0) {
+	if (can_write && writev(STDERR_FILENO, parts, 2) < 0) {
 		/* nowhere to report it to */
 	}
 }
@@ -133,6 +157,6 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 	if (log_form == LOG_JSON)
 		buf_ch(&b, '}');
 	buf_ch(&b, '\n');
-	put_line(buf_as_str(&b));
+	put_line(level, buf_as_str(&b));
 	buf_fini(&b);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Our own log: constant text plus key=value pairs, as logfmt or JSON lines on stderr. Each call
- * site is limited to 10 lines per 10 s; what was suppressed is said with the next line. Never fed
- * back into the pipeline. Values are escaped, so nothing a peer sends can forge a line.
+/* Our own log: constant text plus key=value pairs, as logfmt or JSON lines on stderr, with the
+ * priority in front ("<4>") when that is the journal. Each call site is limited to 10 lines per
+ * 10 s; what was suppressed is said with the next line. Never fed back into the pipeline. Values
+ * are escaped, so nothing a peer sends can forge a line.
  *
  *	log_warn("cannot open file, retrying", KV_S("path", path), KV_ERRNO(errno));
  */
