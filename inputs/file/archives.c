@@ -225,7 +225,7 @@ bool archives_are_idle(const struct file_input *fi)
 	if (!a)
 		return true;
 	for (const struct waiting *w = a->first; w; w = w->next)
-		if (!w->held_by)
+		if (!w->held_by || !archives_is_held(a->fi, w))
 			return false;
 	return !a->survey && !a->reading;
 }

@@ -190,7 +190,20 @@ static struct pos *find_replaced(struct file_input *fi, int fd, const struct fil
 	return NULL;
 }
 
-/* The position to read a file from that has no tail. NULL: not now. */
+/* There are as many positions as there may be: whole scans try again. */
+static void count_unplaced(struct file_input *fi, struct str path)
+{
+	if (++fi->nunplaced <= fi->told_unplaced)
+		return; /* counted by an earlier scan */
+	input_count_error(fi->in, "too_many_files");
+	if (!fi->told_unplaced++)
+		log_error("too many files, new ones are not read", KV("path", path),
+			  KV_I("files", fi->positions->n),
+			  KV_S("advice", "narrower patterns, or several file inputs; files that "
+					 "are gone make room after ten minutes"));
+}
+
+/* The position to read a file from that has no tail. NULL: not now, a later scan tries again. */
 static struct pos *position_of(struct file_input *fi, int fd, const struct file_look *look,
 			       struct str path, unsigned *ret_hops)
 {
@@ -199,8 +212,10 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 	enum start_at at;
 	struct str origin;
 
-	if (p && p->is_open)
+	if (p && p->is_open) {
+		fi->must_walk = true;
 		return NULL; /* was closed, its last batches are on their way */
+	}
 	if (p && p->archive)
 		positions_restart(ps, p); /* text has taken its place */
 	/* When it cannot be read now: each read compares the marker again. */
@@ -232,6 +247,8 @@ static struct pos *position_of(struct file_input *fi, int fd, const struct file_
 	p = positions_add(ps, &look->id, path);
 	if (p)
 		start_at(fi, p, fd, look->size, at);
+	else
+		count_unplaced(fi, path);
 	return p;
 }
 
@@ -314,19 +331,6 @@ static void look_at_originals(struct file_input *fi, int fd, struct str path)
 	fi->met_path = met_path;
 }
 
-/* There are as many positions as there may be: whole scans try again. */
-static void count_unplaced(struct file_input *fi, struct str path)
-{
-	if (++fi->nunplaced <= fi->told_unplaced)
-		return; /* counted by an earlier scan */
-	input_count_error(fi->in, "too_many_files");
-	if (!fi->told_unplaced++)
-		log_error("too many files, new ones are not read", KV("path", path),
-			  KV_I("files", fi->positions->n),
-			  KV_S("advice", "narrower patterns, or several file inputs; files that "
-					 "are gone make room after ten minutes"));
-}
-
 static void discover(struct file_input *fi, struct str path)
 {
 	struct file_look look = { .size = 0 };
@@ -354,7 +358,6 @@ static void discover(struct file_input *fi, struct str path)
 	p = position_of(fi, fd, &look, path, &hops);
 	if (!p) {
 		os->close(fd);
-		count_unplaced(fi, path);
 		return;
 	}
 	tail_new(fi, fd, &look, path, p, hops)->seen_round = fi->round;

@@ -172,17 +172,36 @@ static struct pos_archive look_of(const struct survey *s, bool is_done)
 	return (struct pos_archive){ look->size, look->mtime_ns > 0 ? look->mtime_ns : 0, is_done };
 }
 
+/* A position of its own for a file that p is not of, or not any more, and that has no more than was read as p. */
+static void note_read(struct survey *s, const struct pos *p, const struct file_id *id,
+		      const struct pos_archive *a)
+{
+	struct positions *ps = s->fi->positions;
+	struct pos *q = positions_add(ps, id, p->path);
+
+	if (!q)
+		return;
+	positions_archive(ps, q, a);
+	positions_head(ps, q, p->head_n, p->head);
+	if (p->offset)
+		positions_skip(ps, q, p->offset, p->marker);
+}
+
 /* The archive is where p's content is now; it keeps its place among the files of its name. */
 static void move_here(struct survey *s, struct pos *p)
 {
 	struct positions *ps = s->fi->positions;
+	struct file_id from = p->file;
 	int64_t born_ns = p->born_ns;
 
-	if (file_id_eq(&p->file, &s->w->look.id))
+	if (file_id_eq(&from, &s->w->look.id))
 		return;
 	positions_move(ps, p, &s->w->look.id);
 	if (born_ns != p->born_ns)
 		positions_born(ps, p, born_ns);
+	/* One with less of the log, that may still be there. */
+	if (p->archive && p->archive->is_done)
+		note_read(s, p, &from, p->archive);
 }
 
 /* A position of its own that has all of the content behind it. */
@@ -226,9 +245,10 @@ static bool must_wait(struct survey *s)
 
 	for (size_t i = 0; i < s->ncandidates; i++) {
 		p = by_num(s->fi->positions, s->candidates[i].num);
-		if (!p || !p->is_open || p->archive || !is_in_open_file(s, p))
+		if (!p || !p->is_open || (!p->archive && !is_in_open_file(s, p)))
 			continue;
-		if (find_tail(s->fi, &p->file) && p->offset >= s->unpack.pos) {
+		/* An archive that is open was read: its last batches are on their way. */
+		if (!p->archive && find_tail(s->fi, &p->file) && p->offset >= s->unpack.pos) {
 			s->is_read = true; /* all of it was, whatever becomes of the file */
 			s->read_as = p->num;
 			return false;

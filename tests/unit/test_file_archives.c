@@ -315,6 +315,45 @@ static void copies(void)
 	rig_end(g);
 }
 
+/* A log compressed twice, the second time as it was or when it had more: nothing is read again, neither while
+ * what was read of the first is on its way nor when both are met once more. */
+static void alike(void)
+{
+	static const int more[] = { 0, 100 };
+
+	for (size_t i = 0; i < 2 * ARRAY_LEN(more); i++) {
+		struct rig *g = new_rig("*.{gz,zst}");
+		int n = 1000 + more[i / 2];
+
+		ROW(i / 2 ? "with more" : "the same");
+		g->conf.archives = ARCHIVES_READ;
+		g->holds = i % 2;
+		append_numbered(g, "text", "n", 0, 1000);
+		set_age(rig_path(g, "text"), 200);
+		pack(g, GZIP, "text", "a.log.1.gz");
+		append_numbered(g, "text", "n", 0, n);
+		set_age(rig_path(g, "text"), 100);
+		pack(g, ZSTD, "text", "a.log.1.zst");
+		rig_start(g);
+		UNTIL(g, g->ngot >= 1000 && archives_are_idle(rig_input(g)));
+		if (g->holds)
+			EQ_INT(g->ngot, 1000);
+		rig_release(g);
+		UNTIL(g, is_quiet(g));
+		EQ_INT(g->ngot, n);
+		for (int round = 0; round < 2; round++) {
+			find_scan(rig_input(g));
+			UNTIL(g, is_quiet(g));
+			rig_stop(g);
+			rig_start(g);
+			rig_run(g, 50);
+			UNTIL(g, is_quiet(g));
+		}
+		EQ_INT(g->ngot, n);
+		rig_end(g);
+	}
+}
+
 /* Killed with an archive half read: the rest comes, and what was on its way comes as it was. */
 static void killed(void)
 {
@@ -589,6 +628,7 @@ int main(void)
 	RUN(rotated);
 	RUN(several_while_down);
 	RUN(copies);
+	RUN(alike);
 	RUN(killed);
 	RUN(damaged);
 	RUN(bombs);

@@ -238,6 +238,34 @@ static void left_and_gone(void)
 	rig_end(g);
 }
 
+/* Closed for others, and given its name back while what was read of it is on its way: that is no lack of
+ * room for positions, and it goes on when that is settled. */
+static void left_and_back(void)
+{
+	struct rig *g = rig_new("a.log");
+	int64_t before = error_count("too_many_files");
+
+	g->conf.max_rotated_files = 1;
+	g->conf.scan_interval_ns = 50 * NS_PER_MS;
+	g->holds = true;
+	append(g, "a.log", "1\n");
+	rig_start(g);
+	UNTIL(g, g->ngot == 1);
+	OK(rename(rig_path(g, "a.log"), rig_path(g, "a.1")) == 0);
+	append(g, "a.log", "2\n");
+	UNTIL(g, g->ngot == 2);
+	OK(rename(rig_path(g, "a.log"), rig_path(g, "a.2")) == 0);
+	UNTIL(g, rig_input(g)->nopen == 1);
+	OK(rename(rig_path(g, "a.1"), rig_path(g, "a.log")) == 0);
+	append(g, "a.log", "3\n");
+	rig_run(g, 200);
+	EQ_INT(error_count("too_many_files") - before, 0);
+	rig_release(g);
+	UNTIL(g, g->ngot == 3);
+	EQ_STR(str_c(g->got[2].line), "3");
+	rig_end(g);
+}
+
 /* A deleted file stays open until what was read of it is settled, however long ago that was. */
 static void open_until_settled(void)
 {
@@ -264,6 +292,7 @@ int main(void)
 	RUN(ignore_older);
 	RUN(rotated_bounds);
 	RUN(left_and_gone);
+	RUN(left_and_back);
 	RUN(open_until_settled);
 	return test_end();
 }
