@@ -15,6 +15,7 @@
 #include "lib/clock.h"
 #include "lib/lockfile.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 #define DRAIN_CHECK_NS (10 * NS_PER_MS)
 #define HOUSEKEEPING_NS (15 * NS_PER_S)
@@ -119,12 +120,14 @@ static void begin_stop(struct agent *a)
 	a->is_ready = false;
 	log_info("stopping: delivering what was accepted",
 		 KV_D("timeout_s", (double)a->plan->shutdown_timeout_ns / 1e9));
+	service_stopping(&a->service, a->plan->shutdown_timeout_ns);
 	for (size_t i = 0; i < a->ninputs_open; i++)
 		if (a->inputs[i].ops)
 			a->inputs[i].ops->stop(&a->inputs[i]);
 	for (uint32_t i = 0; i < a->nlanes; i++)
 		lane_stop(a->lanes[i]);
 	a->lanes_started = false;
+	service_unwatch(&a->service);
 	for (size_t i = 0; i < a->plan->noutputs; i++)
 		output_flush(&a->outputs[i]);
 	a->deadline_ns = clock_mono_ns() + a->plan->shutdown_timeout_ns;
@@ -178,15 +181,49 @@ static int watch_signals(struct agent *a, struct err *err)
 	return 0;
 }
 
-/* Gives memory back when nothing flows. */
-static void on_housekeeping(struct timer *t)
+static int64_t records_in(const struct agent *a)
 {
-	struct agent *a = container_of(t, struct agent, housekeeping);
 	int64_t records = 0;
 
 	for (size_t i = 0; i < a->ninputs_open; i++)
 		if (a->inputs[i].records)
 			records += metric_value(a->inputs[i].records);
+	return records;
+}
+
+static void count(void *ctx, struct service_counts *ret)
+{
+	struct agent *a = ctx;
+
+	ret->in = records_in(a);
+	for (size_t i = 0; i < a->plan->npipelines; i++) {
+		for (size_t k = 0; k < a->pipes[i].plan->nto; k++) {
+			struct flow *f = a->pipes[i].flows[k];
+
+			ret->delivered += metric_value(f->delivered);
+			ret->dropped += atomic_load(&f->dropped_total);
+			ret->held += metric_value(f->held);
+		}
+	}
+}
+
+/* With one thread the lane is this loop's, which turns when it asks. */
+static void watch_loops(struct agent *a)
+{
+	struct loop **loops = mem_array(a->nlanes, sizeof(*loops));
+
+	for (uint32_t i = 0; i < a->nlanes; i++)
+		loops[i] = lane_loop(a->lanes[i]);
+	service_watch(&a->service, loops, lane_is_fused(a->lanes[0]) ? 0 : a->nlanes);
+	mem_free(loops);
+}
+
+/* Gives memory back when nothing flows. */
+static void on_housekeeping(struct timer *t)
+{
+	struct agent *a = container_of(t, struct agent, housekeeping);
+	int64_t records = records_in(a);
+
 	if (records != a->records_seen) {
 		a->must_trim = true;
 	} else if (a->must_trim) {
@@ -221,6 +258,8 @@ static void start_all(struct agent *a)
 			a->inputs[i].ops->start(&a->inputs[i]);
 	loop_timer_in(a->loop, &a->housekeeping, HOUSEKEEPING_NS, on_housekeeping);
 	a->is_ready = true;
+	watch_loops(a);
+	service_ready(&a->service, count, a);
 	metric_set(metric_get(METRIC_BUILD_INFO, "version", TAILRACE_VERSION, NULL), 1);
 	log_info("started", KV_S("version", TAILRACE_VERSION), KV_I("threads", a->plan->threads),
 		 KV_I("inputs", a->plan->ninputs), KV_I("outputs", a->plan->noutputs),
@@ -248,6 +287,7 @@ int agent_run(const struct plan *plan, struct err *err)
 	harden();
 	lock = rc = state_dir_take(plan->state_dir, err);
 	a.loop = loop_new("tailrace");
+	service_init(&a.service, a.loop);
 	if (rc >= 0)
 		rc = watch_signals(&a, err);
 	if (rc == 0)
@@ -260,6 +300,9 @@ int agent_run(const struct plan *plan, struct err *err)
 		end_all(&a);
 		balances = ledger_balances(&a);
 	}
+	if (rc < 0 && err)
+		service_failed(&a.service, err->text);
+	service_fini(&a.service);
 	agent_free(&a);
 	lockfile_release(lock);
 	return rc < 0 || !balances ? 1 : 0;

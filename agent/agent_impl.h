@@ -4,6 +4,7 @@
 #define AGENT_AGENT_IMPL_H
 
 #include "agent/agent.h"
+#include "agent/service.h"
 #include "inputs/intake.h"
 #include "lib/loop.h"
 #include "outputs/output_run.h"
@@ -36,6 +37,7 @@ struct agent {
 	bool is_ready, is_stopping;
 	int64_t deadline_ns;
 	struct admin *admin;
+	struct service service;
 	struct io signals;
 	struct timer drain, housekeeping;
 	int64_t records_seen; /* by the last housekeeping */

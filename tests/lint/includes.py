@@ -34,7 +34,7 @@ HOMES = {
 	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
 	r"maxminddb.*": {"pipeline/geo.c"},
 	r"nghttp2/.*": {"inputs/otlp/grpc.c"},
-	r"systemd/.*": {"inputs/journal/reader.c", "agent/service.c"},
+	r"systemd/.*": {"inputs/journal/reader.c"},
 	r"protobuf-c/.*|.*\.pb-c\.h": set(),
 }
 FREE = {"tests", "bench"}
