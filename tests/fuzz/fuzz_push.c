@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Encoder round trip: whatever is in the records, the body reads back as the same entries, metadata
- * keeps Loki's rules, and cutting and grouping lose nothing. Input: records, each a head (label set,
+ * keeps Loki's rules and is the same by the short way and the general one, and cutting and grouping lose nothing. Input: records, each a head (label set,
  * attributes, time, flags) and the bytes it announces. */
 #include <snappy-c.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "lib/check.h"
 #include "lib/mem.h"
 #include "lib/snap.h"
+#include "outputs/loki/meta.h"
 #include "outputs/loki/piece.h"
 #include "outputs/loki/push.h"
 #include "pipeline/labels.h"
@@ -22,7 +24,17 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static struct source source = { .magic = SOURCE_MAGIC };
-static const char *const keys[] = { "a", "b", "a.b", "a_b", "__", "", "1", REC_FLAGS_NAME };
+static const char *const keys[] = { "a",
+				    "b",
+				    "a.b",
+				    "a_b",
+				    "__",
+				    "",
+				    "1",
+				    REC_FLAGS_NAME,
+				    "abcdefghijklmnopqrstuvwxyz",
+				    "abcdefghijklmnopqrstuvwxyz1" };
+#define KEYS 80 /* with k10, k11 ..: more than the encoder keeps in mind */
 
 static uint8_t byte(struct str *in)
 {
@@ -38,6 +50,16 @@ static struct str slice(struct str *in)
 
 	*in = str_skip(*in, s.n);
 	return s;
+}
+
+static uint16_t key_of(size_t n)
+{
+	char name[8];
+
+	if (n < ARRAY_LEN(keys))
+		return key_intern(str_c(keys[n]));
+	snprintf(name, sizeof(name), "k%u", (unsigned)n);
+	return key_intern(str_c(name));
 }
 
 static void add_record(struct batch *b, struct label_table *table, struct str *in)
@@ -63,8 +85,7 @@ static void add_record(struct batch *b, struct label_table *table, struct str *i
 		if (head & 64)
 			rec_attr_inline(b, r, name, ATTR_META, slice(in));
 		else
-			rec_attr(b, r, key_intern(str_c(keys[name.n % ARRAY_LEN(keys)])), ATTR_META,
-				 ATTR_STRING, slice(in));
+			rec_attr(b, r, key_of(name.n % KEYS), ATTR_META, ATTR_STRING, slice(in));
 	}
 	r->line = slice(in);
 }
@@ -93,6 +114,35 @@ static void check_meta(struct str meta)
 		n++;
 	}
 	CHECK(bytes <= PUSH_META_BYTES);
+}
+
+/* Metadata with flags always takes the general way: the same, and a pair for the flags. */
+static void check_short_way(const struct batch *b)
+{
+	struct arena scratch[2] = { ARENA_INIT, ARENA_INIT };
+	struct meta *m[2];
+	bool was_cut[2];
+
+	for (size_t i = 0; i < 2; i++) {
+		arena_room(&scratch[i], 128 * 1024);
+		m[i] = meta_new(&scratch[i]);
+	}
+	for (uint32_t i = 0; i < b->nrecs; i++) {
+		struct rec r = b->recs[i];
+		struct str a, more, name, value;
+
+		if (!r.nattrs)
+			continue;
+		r.flags = 0;
+		a = meta_encode(m[0], &r, 0, &was_cut[0]);
+		more = meta_encode(m[1], &r, REC_CUT, &was_cut[1]);
+		CHECK(!was_cut[0] && !was_cut[1] && str_starts(more, a));
+		more = str_skip(more, a.n);
+		CHECK(push_next_pair(&more, &name, &value) && !more.n);
+		CHECK(str_is(name, REC_FLAGS_NAME) && str_is(value, "cut"));
+	}
+	for (size_t i = 0; i < 2; i++)
+		arena_fini(&scratch[i]);
 }
 
 /* Every record once, in order within its label set. */
@@ -180,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	do
 		add_record(b, table, &in);
 	while (in.n && b->nrecs < RECS_MAX);
+	check_short_way(b);
 	block = push_encode(b, MAX_LINE, &scratch, &cuts);
 	CHECK(block->nrecs == b->nrecs);
 	check_runs(b, block);
