@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing dead letters: opened for each group, as it is rare and lets the file be moved away. */
 #include <errno.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -110,16 +111,51 @@ const char *deadletter_path(const struct deadletter *d)
 	return d->path;
 }
 
-static int open_file(const struct deadletter *d, struct group *g, struct err *err)
+int deadletter_move(const char *from, const char *to)
 {
-	struct stat st;
-	char last;
+	struct err unused = ERR_NONE;
+	int fd;
+
+	if (os->rename(from, to) < 0)
+		return -1;
+	fd = own_file_open(to, O_RDWR, &unused);
+	if (fd >= 0) {
+		OS_RETRY(flock(fd, LOCK_EX));
+		os->close(fd);
+	}
+	return 0;
+}
+
+/* Locked, so that a replay which moves it away does not read it while we write. 0, or 1 when it was moved
+ * away before we had the lock. */
+static int try_open(const struct deadletter *d, struct group *g, struct stat *st, struct err *err)
+{
+	struct stat named;
 
 	g->fd = own_file_open(d->path, O_RDWR | O_CREAT | O_APPEND, err);
 	if (g->fd < 0)
 		return g->fd;
-	if (os->fstat(g->fd, &st) < 0)
+	OS_RETRY(flock(g->fd, LOCK_EX));
+	if (os->fstat(g->fd, st) < 0)
 		return err_errno(err, errno, "cannot look at it");
+	if (os->stat(d->path, &named) == 0 && named.st_ino == st->st_ino &&
+	    named.st_dev == st->st_dev)
+		return 0;
+	os->close(g->fd);
+	g->fd = -1;
+	return 1;
+}
+
+static int open_file(const struct deadletter *d, struct group *g, struct err *err)
+{
+	struct stat st;
+	char last;
+	int rc;
+
+	while ((rc = try_open(d, g, &st, err)) > 0)
+		;
+	if (rc < 0)
+		return rc;
 	g->size = (size_t)st.st_size;
 	/* A kill may have left half a line; it must not swallow the next one. */
 	if (g->size && os->pread(g->fd, &last, 1, st.st_size - 1) == 1 && last != '\n')

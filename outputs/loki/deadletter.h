@@ -22,6 +22,8 @@ struct deadletter *deadletter_new(const char *state_dir, const char *name, size_
 				  unsigned max_files, struct err *err);
 void deadletter_free(struct deadletter *d);
 const char *deadletter_path(const struct deadletter *d);
+/* Renames one of the files; who was writing to it has finished when this returns. 0, or -1 with errno. */
+int deadletter_move(const char *from, const char *to);
 /* The name of the i-th file, 0 is the newest; replaces what *ret has. */
 void deadletter_file(const struct deadletter *d, unsigned i, struct buf *ret);
 /* Calls take() for each line of such a file, without its line break; one of 16 MiB and more comes in

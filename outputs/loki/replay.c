@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lib/lockfile.h"
 #include "lib/loop.h"
 #include "lib/mem.h"
 #include "lib/os.h"
@@ -30,6 +31,9 @@ struct replay {
 	uint32_t n;
 	struct buf bytes;
 	uint64_t unreadable;
+	uint64_t not_kept;        /* unreadable lines that could not be written */
+	struct metric *rewritten; /* letters that were refused again */
+	int64_t rewritten_before;
 };
 
 static void send_letters(struct replay *r)
@@ -77,9 +81,11 @@ static void keep_unreadable(struct replay *r, struct str line)
 	buf_printf(&name, "%s.unreadable", deadletter_path(r->dead));
 	fd = own_file_open(buf_cstr(&name), O_WRONLY | O_CREAT | O_APPEND, &err);
 	if (fd < 0 || os->write(fd, line.p, line.n) != (ssize_t)line.n ||
-	    os->write(fd, "\n", 1) != 1)
+	    os->write(fd, "\n", 1) != 1 || os->fdatasync(fd) < 0) {
+		r->not_kept++;
 		fprintf(stderr, "tailrace: %s: cannot keep a line: %s\n", buf_cstr(&name),
-			err.text);
+			fd < 0 ? err.text : strerror(errno));
+	}
 	if (fd >= 0)
 		os->close(fd);
 	buf_fini(&name);
@@ -103,13 +109,27 @@ static void take_line(void *arg, struct str line)
 		send_letters(r);
 }
 
+/* Those that were neither delivered nor written again. */
+static uint64_t lost(const struct replay *r)
+{
+	return r->not_kept + (uint64_t)r->flow->dropped_total -
+	       (uint64_t)(metric_value(r->rewritten) - r->rewritten_before);
+}
+
 static int send_file(struct replay *r, const char *aside, struct err *err)
 {
+	uint64_t before = lost(r), n;
 	int rc = deadletter_read(aside, take_line, r, err);
 
 	if (rc < 0)
 		return rc;
 	send_letters(r);
+	n = lost(r) - before;
+	if (n)
+		return err_set(err, -EIO,
+			       "%llu letters were not delivered and cannot be written again; %s "
+			       "stays as it is, to be sent by the next replay",
+			       (unsigned long long)n, aside);
 	if (os->unlink(aside) < 0 && errno != ENOENT)
 		return err_errno(err, errno, "cannot delete it after sending");
 	return 0;
@@ -126,7 +146,7 @@ static int send_files(struct replay *r, struct err *err)
 	for (unsigned i = DEADLETTER_FILES_MAX; rc == 0 && i-- > 0;) {
 		*err = ERR_NONE;
 		deadletter_file(r->dead, i, &path);
-		if (os->rename(buf_cstr(&path), buf_cstr(&aside)) == 0)
+		if (deadletter_move(buf_cstr(&path), buf_cstr(&aside)) == 0)
 			rc = send_file(r, buf_cstr(&aside), err);
 		else if (errno != ENOENT)
 			rc = err_errno(err, errno, "cannot move %s aside", buf_cstr(&path));
@@ -136,19 +156,34 @@ static int send_files(struct replay *r, struct err *err)
 	return rc;
 }
 
+/* Two at once would delete what the other one has moved aside. */
+static int take_lock(const struct replay *r, struct err *err)
+{
+	struct buf path = BUF_INIT;
+	int fd;
+
+	buf_printf(&path, "%s.lock", deadletter_path(r->dead));
+	fd = lockfile_take(buf_cstr(&path), err);
+	buf_fini(&path);
+	return fd;
+}
+
 int loki_replay(const char *name, const void *conf, const char *state_dir, struct replay_sum *ret,
 		struct err *err)
 {
 	const struct loki_conf *c = conf;
 	struct replay *r = mem_zalloc(sizeof(*r));
-	int rc = -EINVAL;
+	int rc = -EINVAL, lock = -1;
 
 	r->loop = loop_new("replay");
 	r->flow = flow_new("replay", name);
 	r->arena = ARENA_INIT;
 	r->dead = deadletter_new(state_dir, name, c->dead_letter.max_size, c->dead_letter.max_files,
 				 err);
-	r->client = r->dead ? client_new(r->loop, c, err) : NULL;
+	lock = r->dead ? take_lock(r, err) : -1;
+	r->client = lock >= 0 ? client_new(r->loop, c, err) : NULL;
+	r->rewritten = metric_get(METRIC_DEAD_LETTERS, "output", name, NULL);
+	r->rewritten_before = metric_value(r->rewritten);
 	if (r->client) {
 		r->sender = sender_new(&(struct sender_conf){ .output = name,
 							      .loop = r->loop,
@@ -169,6 +204,7 @@ int loki_replay(const char *name, const void *conf, const char *state_dir, struc
 	*ret = (struct replay_sum){ .delivered = (uint64_t)metric_value(r->flow->delivered),
 				    .refused = (uint64_t)r->flow->dropped_total,
 				    .unreadable = r->unreadable };
+	lockfile_release(lock);
 	deadletter_free(r->dead);
 	flow_free(r->flow);
 	loop_free(r->loop);
