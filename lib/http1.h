@@ -72,5 +72,7 @@ bool http1_is_fresh(const struct http1 *h);
 
 /* Value of the first field of that name, letter case aside; p is NULL when there is none. */
 struct str http1_field(const struct http1_head *head, struct str name);
+/* There are several: who stands in front of us may go by another one. */
+bool http1_is_repeated(const struct http1_head *head, struct str name);
 
 #endif

@@ -81,6 +81,15 @@ struct str http1_field(const struct http1_head *head, struct str name)
 	return STR_NONE;
 }
 
+bool http1_is_repeated(const struct http1_head *head, struct str name)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < head->nfields; i++)
+		n += str_ieq(head->fields[i].name, name);
+	return n > 1;
+}
+
 /* The request line (RFC 9112 3) */
 
 /* "http://host" in front of a path is as good as the path alone (RFC 9112 3.2.2). */

@@ -28,21 +28,25 @@ struct lokipush {
 	struct request *requests;
 	size_t max_bytes; /* of a push, unpacked */
 	struct map streams;
+	size_t stream_bytes, sweep_bytes; /* at which those without batches are freed */
 	uint64_t seed;
 	bool is_stopping;
 };
 
-/* Labels as one client sends them, and its tenant. Freed when no batch has it and there are many. */
+/* Labels as one client sends them, and its tenant. Freed when nobody has it and there are many. */
 struct push_stream {
 	struct map_node node;
 	struct source source;
 	struct str key;
-	size_t nrefs; /* batches */
+	size_t nrefs; /* batches, and requests whose entries are of it */
 };
 
-#define STREAMS_MAX ((size_t)4096) /* that nobody has a batch of */
+/* All streams together; a push may have half of that. */
+#define STREAMS_BYTES_MAX ((size_t)16 << 20)
 
-/* The stream of in's newest labels, which have been checked. */
+/* What the stream of in's newest labels takes, about. */
+size_t stream_size(const struct push_in *in, struct str tenant);
+/* The stream of in's newest labels, which have been checked. NULL: there are too many. */
 struct push_stream *stream_get(struct lokipush *lp, const struct push_in *in, struct str tenant);
 void streams_fini(struct lokipush *lp);
 /* NULL, or what is wrong with the labels of in's newest stream. */
@@ -77,9 +81,9 @@ struct request {
 	size_t charged_bytes; /* for body and plain */
 	struct push_in in;
 	struct push_in_entry entry;
-	enum push_in_result at; /* what `in` has given and was not worked on */
-	struct push_stream *stream;
-	struct batch *batch; /* being filled */
+	enum push_in_result at;     /* what `in` has given and was not worked on */
+	struct push_stream *stream; /* a reference */
+	struct batch *batch;        /* being filled */
 	size_t batch_bytes, batch_room;
 	struct push_flight *flights;
 };

@@ -13,6 +13,15 @@
 
 /* Ends */
 
+static void set_stream(struct request *r, struct push_stream *s)
+{
+	if (r->stream)
+		r->stream->nrefs--;
+	r->stream = s;
+	if (s)
+		s->nrefs++;
+}
+
 static void request_free(struct request *r)
 {
 	struct input *in = r->lp->input;
@@ -22,6 +31,7 @@ static void request_free(struct request *r)
 		batch_free(r->batch);
 	if (r->charged_bytes)
 		budget_give(in->budget, r->charged_bytes);
+	set_stream(r, NULL);
 	buf_fini(&r->body);
 	mem_free(r->plain);
 	mem_free((void *)(uintptr_t)r->tenant.p);
@@ -43,6 +53,7 @@ static void flight_free(struct push_flight *f)
 /* The bodies are not needed any more. */
 static void give_memory(struct request *r)
 {
+	set_stream(r, NULL);
 	buf_fini(&r->body);
 	mem_free(TAKE(r->plain));
 	budget_give(r->lp->input->budget, r->charged_bytes);
@@ -207,7 +218,12 @@ static void walk(struct request *r)
 	for (;; r->at = push_in_next(&r->in, &r->entry)) {
 		if (r->at == PUSH_IN_STREAM) {
 			submit(r);
-			r->stream = stream_get(r->lp, &r->in, r->tenant);
+			set_stream(r, stream_get(r->lp, &r->in, r->tenant));
+			if (!r->stream) {
+				input_count_error(r->lp->input, "too_many_streams");
+				refuse(r, 503, "too many streams are on their way, send it again");
+				return;
+			}
 		} else if (r->at == PUSH_IN_ENTRY && !add_entry(r)) {
 			r->waits = true;
 			return;
@@ -228,6 +244,7 @@ static void walk(struct request *r)
 static const char *check(struct request *r, struct str text)
 {
 	enum push_in_result got;
+	size_t stream_bytes = 0;
 
 	push_in_init(&r->in, r->is_json, text);
 	while ((got = push_in_next(&r->in, &r->entry)) > 0) {
@@ -238,6 +255,10 @@ static const char *check(struct request *r, struct str text)
 
 		if (why)
 			return why;
+		if (got == PUSH_IN_STREAM)
+			stream_bytes += stream_size(&r->in, r->tenant);
+		if (stream_bytes > STREAMS_BYTES_MAX / 2)
+			return "there are too many streams in one push";
 		while (got == PUSH_IN_ENTRY && (pair = push_in_pair(&meta, &name, &value)) > 0)
 			;
 		if (pair < 0)
@@ -323,7 +344,7 @@ static void on_request(struct http_conn *c, const struct http1_head *head)
 	} else if (!is_json && !str_ieq(type, STR("application/x-protobuf"))) {
 		http_answer_text(c, 415,
 				 "Content-Type must be application/x-protobuf or application/json");
-	} else if (!tenant_is_valid(tenant)) {
+	} else if (!tenant_is_valid(tenant) || http1_is_repeated(head, STR("x-scope-orgid"))) {
 		http_answer_text(c, 400, "X-Scope-OrgID is no tenant");
 	} else {
 		r = mem_zalloc(sizeof(*r));

@@ -4,6 +4,9 @@
 #include "lib/mem.h"
 #include "pipeline/labels.h"
 
+#define LABEL_TEXT_MAX ((size_t)64 * 1024)      /* of a stream, as it comes */
+#define SWEEP_BYTES_MIN (STREAMS_BYTES_MAX / 8) /* less is not worth a look */
+
 /* Each text of its labels once; the caller frees *memory. Returns how many, or -1. */
 static int read_labels(const struct push_in *in, struct label *labels, char **memory)
 {
@@ -24,6 +27,9 @@ static int read_labels(const struct push_in *in, struct label *labels, char **me
 		p += push_in_text_size(&value);
 		if (!name_text.p || !value_text.p || !label_name_is_valid(name_text))
 			return -1;
+		/* Who may write labels must not choose the tenant by that. */
+		if (str_is(name_text, LABEL_TENANT))
+			continue;
 		if (value_text.n) /* Loki takes an empty one for none */
 			labels[n++] = (struct label){ name_text, value_text };
 	}
@@ -34,8 +40,11 @@ const char *stream_check(const struct lokipush *lp, const struct push_in *in)
 {
 	struct label labels[LABELS_MAX];
 	char *memory;
-	int n = read_labels(in, labels, &memory);
+	int n;
 
+	if (in->label_text.n > LABEL_TEXT_MAX)
+		return "labels of a stream are too long";
+	n = read_labels(in, labels, &memory);
 	mem_free(memory);
 	return n < 0                           ? "labels of a stream are malformed, or too many"
 	       : n == 0 && !lp->conf->labels.n ? "a stream has no labels"
@@ -44,6 +53,7 @@ const char *stream_check(const struct lokipush *lp, const struct push_in *in)
 
 static void free_stream(struct lokipush *lp, struct push_stream *s)
 {
+	lp->stream_bytes -= sizeof(*s) + 2 * s->key.n;
 	map_del(&lp->streams, &s->node);
 	source_fini(&s->source);
 	mem_free((void *)(uintptr_t)s->key.p);
@@ -92,6 +102,25 @@ static struct push_stream *stream_new(struct lokipush *lp, const struct push_in 
 	return s;
 }
 
+size_t stream_size(const struct push_in *in, struct str tenant)
+{
+	return sizeof(struct push_stream) + 2 * (tenant.n + in->label_text.n);
+}
+
+/* Not at each new one: each look is at all of them. */
+static bool make_room(struct lokipush *lp, size_t bytes)
+{
+	if (lp->sweep_bytes < SWEEP_BYTES_MIN)
+		lp->sweep_bytes = SWEEP_BYTES_MIN;
+	if (lp->stream_bytes + bytes > lp->sweep_bytes) {
+		sweep(lp, false);
+		lp->sweep_bytes = 2 * lp->stream_bytes;
+		if (lp->sweep_bytes > STREAMS_BYTES_MAX)
+			lp->sweep_bytes = STREAMS_BYTES_MAX;
+	}
+	return lp->stream_bytes + bytes <= STREAMS_BYTES_MAX;
+}
+
 struct push_stream *stream_get(struct lokipush *lp, const struct push_in *in, struct str tenant)
 {
 	uint64_t hash = str_hash(in->label_text, str_hash(tenant, lp->seed));
@@ -105,13 +134,14 @@ struct push_stream *stream_get(struct lokipush *lp, const struct push_in *in, st
 		    str_eq(str_skip(s->key, tenant.n), in->label_text))
 			return s;
 	}
-	if (lp->streams.n >= STREAMS_MAX)
-		sweep(lp, false);
+	if (!make_room(lp, stream_size(in, tenant)))
+		return NULL;
 	s = stream_new(lp, in, tenant, hash);
 	key = mem_alloc(tenant.n + in->label_text.n + 1);
 	memcpy(key, tenant.p ? tenant.p : "", tenant.n);
 	memcpy(key + tenant.n, in->label_text.p, in->label_text.n);
 	s->key = str_make(key, tenant.n + in->label_text.n);
 	map_add(&lp->streams, &s->node, hash);
+	lp->stream_bytes += stream_size(in, tenant);
 	return s;
 }
