@@ -65,6 +65,7 @@ int admin_new(struct loop *loop, const struct conf_addr *addr, const bool *is_re
 			    .handshake_timeout_ns = TIMEOUT_NS },
 		.header_timeout_ns = TIMEOUT_NS,
 		.body_timeout_ns = TIMEOUT_NS,
+		.min_body_rate = 1024,
 		.idle_timeout_ns = 60 * NS_PER_S,
 		.max_body = SIZE_MAX, /* on_request() has more to say */
 	};

@@ -58,7 +58,7 @@ bool http_flush(struct http_conn *c)
 		if (n <= 0)
 			return false;
 		c->sent += (size_t)n;
-		if (c->state == HTTP_ANSWER)
+		if (c->state == HTTP_ANSWER && c->server->conf->min_body_rate <= 0)
 			c->since_ns = loop_now_ns(c->server->loop);
 	}
 	buf_fini(&c->out); /* idle connections hold nothing */

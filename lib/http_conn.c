@@ -7,7 +7,8 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 
-#define READS_MAX 4 /* of a connection, per turn */
+#define READS_MAX 4    /* of a connection, per turn */
+#define REQUESTS_MAX 4 /* that came in one read: an answer may be work */
 
 static void on_turn(struct timer *t);
 
@@ -73,7 +74,8 @@ static bool is_authorized(struct http_conn *c, const struct http1_head *head)
 		log_error("changed secrets cannot be read, the old ones stay",
 			  KV_S("server", s->name), KV_ERR(&err));
 	}
-	if (http_auth_is_ok(s->auth, http1_field(head, STR("authorization"))))
+	if (!http1_is_repeated(head, STR("authorization")) &&
+	    http_auth_is_ok(s->auth, http1_field(head, STR("authorization"))))
 		return true;
 	http_refused(s, "unauthorized");
 	return false;
@@ -248,9 +250,24 @@ static bool keep(struct http_conn *c, struct str rest)
 	return s->kept_bytes <= HTTP_KEPT_MAX;
 }
 
-/* Goes as far as it can with these bytes, all that there are. */
+/* A request that has begun is refused; what is pipelined behind one that is answered later is forgotten,
+ * which the client sees by the connection's end. */
+static void too_much(struct http_conn *c)
+{
+	http_refused(c->server, "memory");
+	if (c->state == HTTP_IDLE || c->state == HTTP_BODY)
+		http_conn_refuse(c, 503, "too much is waiting to be taken");
+	c->closes = true;
+	keep(c, STR_NONE);
+	if (!send_out(c))
+		http_conn_close(c);
+}
+
+/* Goes as far as it can with these bytes, or for a while. */
 static void run(struct http_conn *c, struct str avail)
 {
+	unsigned nrequests = 0;
+
 	c->is_running = true;
 	do {
 		while (step(c, &avail))
@@ -258,14 +275,9 @@ static void run(struct http_conn *c, struct str avail)
 		if (c->state != HTTP_DEAD && !send_out(c))
 			http_conn_close(c);
 		/* The next of those that came together? */
-	} while (c->state == HTTP_IDLE && !c->wants_more && avail.n);
-	if (!keep(c, avail) && (c->state == HTTP_IDLE || c->state == HTTP_BODY)) {
-		http_refused(c->server, "memory");
-		http_conn_refuse(c, 503, "too much is waiting to be taken");
-		keep(c, STR_NONE);
-		if (!send_out(c))
-			http_conn_close(c);
-	}
+	} while (c->state == HTTP_IDLE && !c->wants_more && avail.n && ++nrequests < REQUESTS_MAX);
+	if (!keep(c, avail) && !http_make_kept_room(c))
+		too_much(c);
 	if (c->state == HTTP_IDLE && c->in.n && !c->since_ns)
 		c->since_ns = loop_now_ns(c->server->loop);
 	c->is_running = false;
@@ -295,6 +307,12 @@ static bool can_run(const struct http_conn *c)
 	return c->state == HTTP_IDLE || (c->state == HTTP_BODY && !c->is_paused);
 }
 
+/* More requests than were done in one turn. */
+static bool has_backlog(const struct http_conn *c)
+{
+	return can_run(c) && c->in.n && !c->wants_more;
+}
+
 /* Frees it when it is dead. */
 static void done(struct http_conn *c)
 {
@@ -304,7 +322,7 @@ static void done(struct http_conn *c)
 	}
 	stream_want(&c->stream, wanted(c));
 	http_watch(c);
-	if (can_run(c) && stream_has_more(&c->stream)) /* the others first */
+	if (has_backlog(c) || (can_run(c) && stream_has_more(&c->stream))) /* the others first */
 		loop_timer_in(c->server->loop, &c->turn, 0, on_turn);
 }
 
@@ -315,6 +333,8 @@ void http_conn_settle(struct http_conn *c)
 	c->is_running = true;
 	if (!send_out(c))
 		http_conn_close(c);
+	if (c->closes)
+		keep(c, STR_NONE);
 	c->is_running = false;
 	if (can_run(c) && (c->in.n || c->expects))
 		loop_timer_in(c->server->loop, &c->turn, 0, on_turn);
@@ -393,7 +413,7 @@ void http_conn_ready(struct stream *stream, uint32_t events)
 	if (is_over)
 		http_conn_close(c);
 	catch_up(c);
-	for (int i = 0; i < READS_MAX && can_run(c) && read_once(c); i++)
+	for (int i = 0; i < READS_MAX && can_run(c) && !has_backlog(c) && read_once(c); i++)
 		c->is_running = true;
 	c->is_running = false;
 	done(c);

@@ -21,7 +21,7 @@ bool http_decode_begin(struct http_conn *c, const struct http1_head *head)
 	s->kept_bytes += HTTP_INFLATE_BYTES;
 	c->inflate = inflate_new(is_gzip ? INFLATE_GZIP : INFLATE_ZLIB);
 	c->plain_bytes = 0;
-	if (s->kept_bytes <= HTTP_KEPT_MAX)
+	if (http_make_kept_room(c))
 		return true;
 	http_refused(s, "memory");
 	http_conn_refuse(c, 503, "too many bodies are being decompressed");

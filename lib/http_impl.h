@@ -17,13 +17,14 @@
 #include "lib/metric.h"
 
 #define HTTP_READ_BYTES ((size_t)64 * 1024)
-/* Bytes that all connections together may keep: heads that are not complete, and what handlers had no
- * credit for. Beyond it requests are refused. */
+/* Bytes that all connections together may keep: heads that are not complete, what handlers had no credit
+ * for, and what is pipelined. Beyond it the largest heads are refused, then the request at hand. */
 #define HTTP_KEPT_MAX ((size_t)4 << 20)
 #define HTTP_INFLATE_BYTES ((size_t)48 * 1024) /* what decompression takes of that */
 #define HTTP_LINGER_NS (5 * NS_PER_S)
 #define HTTP_LINGER_BYTES ((size_t)16 << 20)
 #define HTTP_CODES_MAX 32
+#define HTTP_EVICT_MIN ((size_t)4096) /* kept by one that may have to go */
 
 struct http_server {
 	struct loop *loop;
@@ -93,6 +94,9 @@ static inline struct http_conn *conn_of(struct stream *s)
 
 void http_refused(void *server, const char *reason); /* counts */
 struct metric *http_code(struct http_server *s, unsigned status);
+/* Is what is kept within HTTP_KEPT_MAX, perhaps after those have gone that keep more than c does and are
+ * no requests yet? */
+bool http_make_kept_room(struct http_conn *c);
 
 /* http_conn.c */
 void http_conn_opened(struct stream *s);

@@ -58,6 +58,29 @@ static bool make_room(void *ctx)
 	return true;
 }
 
+bool http_make_kept_room(struct http_conn *c)
+{
+	struct http_server *s = c->server;
+
+	while (s->kept_bytes > HTTP_KEPT_MAX) {
+		size_t most = c->in.n > HTTP_EVICT_MIN ? c->in.n : HTTP_EVICT_MIN;
+		struct http_conn *victim = NULL;
+
+		for (struct http_conn *o = next_conn(stream_server_first(s->streams)); o;
+		     o = next_conn(o->stream.next)) {
+			if (o->state != HTTP_IDLE || o->is_running || o->in.n <= most)
+				continue;
+			most = o->in.n;
+			victim = o;
+		}
+		if (!victim)
+			return false;
+		http_refused(s, "memory");
+		http_conn_refuse(victim, 503, "too much is waiting to be taken");
+	}
+	return true;
+}
+
 static const struct stream_ops stream_ops = {
 	.size = sizeof(struct http_conn),
 	.opened = http_conn_opened,

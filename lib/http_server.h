@@ -45,11 +45,12 @@ struct http_conf {
 			  .key = "header_timeout", .flags = CONF_ADVANCED),                        \
 		CONF_TIME(S, m.body_timeout_ns, "30s", "10ms", "1h",                               \
 			  "Time for its body, and on top what `min_body_rate` allows; time in "    \
-			  "which we do not read does not count. Also how long a client may not "   \
-			  "take any of an answer.",                                                \
+			  "which we do not read does not count. The same holds for taking an "     \
+			  "answer.",                                                               \
 			  .key = "body_timeout", .flags = CONF_ADVANCED),                          \
-		CONF_RATE(S, m.min_body_rate, "1KiB/s", "1", NULL, "Slowest body, in bytes.",      \
-			  .key = "min_body_rate", .flags = CONF_ADVANCED),                         \
+		CONF_RATE(S, m.min_body_rate, "1KiB/s", "1", NULL,                                 \
+			  "Slowest body or answer, in bytes.", .key = "min_body_rate",             \
+			  .flags = CONF_ADVANCED),                                                 \
 		CONF_TIME(S, m.idle_timeout_ns, "5m", "1s", "24h",                                 \
 			  "Close a connection without a request after this long.",                 \
 			  .key = "idle_timeout")

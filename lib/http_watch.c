@@ -4,6 +4,14 @@
 #include "lib/log.h"
 #include "lib/os.h"
 
+/* What the slowest client that is fine needs for these. */
+static int64_t slowest_ns(const struct http_conf *conf, uint64_t bytes)
+{
+	return conf->min_body_rate > 0
+		       ? (int64_t)((double)bytes / conf->min_body_rate * (double)NS_PER_S)
+		       : 0;
+}
+
 /* When it has taken too long, monotonic; 0: it may take any time, which then is the handler's. */
 static int64_t due_ns(const struct http_conn *c)
 {
@@ -16,12 +24,9 @@ static int64_t due_ns(const struct http_conn *c)
 	case HTTP_BODY:
 		if (c->is_paused)
 			return 0;
-		return c->since_ns + conf->body_timeout_ns +
-		       (conf->min_body_rate > 0 ? (int64_t)((double)c->body_bytes /
-							    conf->min_body_rate * (double)NS_PER_S)
-						: 0);
+		return c->since_ns + conf->body_timeout_ns + slowest_ns(conf, c->body_bytes);
 	case HTTP_ANSWER:
-		return c->since_ns + conf->body_timeout_ns;
+		return c->since_ns + conf->body_timeout_ns + slowest_ns(conf, c->sent);
 	case HTTP_LINGER:
 		return c->since_ns + HTTP_LINGER_NS;
 	case HTTP_HELD:

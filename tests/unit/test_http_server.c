@@ -471,6 +471,133 @@ static void memory(void)
 	http_rig_free(g);
 }
 
+/* Who sends most of a header goes first: others are still served, also whose header is cut. */
+static void memory_of_others(void)
+{
+	struct http_rig *g = http_rig_new(CONF_UNIX);
+	static char head[32000];
+	struct buf text = BUF_INIT;
+	enum { N = 150 };
+	int fds[N], fd;
+
+	memset(head, 'x', sizeof(head));
+	memcpy(head, "GET / HTTP/1.1\r\na: ", 19);
+	http_rig_start(g);
+	for (int i = 0; i < N; i++) {
+		fds[i] = http_connect(g);
+		http_put(g, fds[i], str_make(head, sizeof(head)));
+	}
+	HTTP_UNTIL(g, http_refusals(g, "memory") > 0);
+	for (int i = 0; i < 3; i++)
+		loop_once(g->loop, 1);
+	fd = http_connect(g);
+	buf_printf(&text, "GET /ok HTTP/1.1\r\na: %.4000s", head + 19);
+	http_put(g, fd, buf_as_str(&text));
+	for (int i = 0; i < 3; i++)
+		loop_once(g->loop, 1);
+	http_put(g, fd, STR("\r\nHost: a\r\n\r\n"));
+	http_expect(g, fd, OK_("8") "\r\nGET /ok|");
+	for (int i = 0; i < N; i++)
+		close(fds[i]);
+	close(fd);
+	HTTP_UNTIL(g, http_open(g) == 0);
+	buf_fini(&text);
+	http_rig_free(g);
+}
+
+/* What is pipelined behind held requests is no way to memory, nor to keep others out. */
+static void memory_behind_held(void)
+{
+	struct http_rig *g = http_rig_new(CONF_UNIX);
+	static char behind[60000];
+	struct buf text = BUF_INIT;
+	enum { N = 100 };
+	int fds[N], fd;
+
+	memset(behind, 'x', sizeof(behind));
+	buf_printf(&text, "GET /hold HTTP/1.1\r\n" H "\r\n");
+	buf_put(&text, behind, sizeof(behind));
+	http_rig_start(g);
+	for (int i = 0; i < N; i++) {
+		fds[i] = http_connect(g);
+		http_put(g, fds[i], buf_as_str(&text));
+	}
+	HTTP_UNTIL(g, g->nworks == N);
+	OK(http_refusals(g, "memory") > 0);
+	fd = http_connect(g);
+	http_put(g, fd, STR("GET /ok HTTP/1.1\r\nHos"));
+	for (int i = 0; i < 3; i++)
+		loop_once(g->loop, 1);
+	http_put(g, fd, STR("t: a\r\n\r\n"));
+	http_expect(g, fd, OK_("8") "\r\nGET /ok|");
+	while (g->works)
+		http_work_answer(g->works);
+	for (int i = 0; i < N; i++)
+		close(fds[i]);
+	close(fd);
+	HTTP_UNTIL(g, http_open(g) == 0);
+	buf_fini(&text);
+	http_rig_free(g);
+}
+
+/* A thousand requests in one read are not answered in one turn of the loop. */
+static void takes_turns(void)
+{
+	struct http_rig *g = http_rig_new(CONF_UNIX);
+	struct buf text = BUF_INIT;
+	enum { N = 1000 };
+	size_t most = 0, before;
+	int fd;
+
+	http_rig_start(g);
+	fd = http_connect(g);
+	for (int i = 0; i < N; i++)
+		buf_c(&text, "GET /ok HTTP/1.1\r\n" H "\r\n");
+	OK(send(fd, text.p, text.n, MSG_NOSIGNAL) == (ssize_t)text.n);
+	buf_clear(&text);
+	do {
+		before = g->nrequests;
+		loop_once(g->loop, 1);
+		if (g->nrequests - before > most)
+			most = g->nrequests - before;
+		http_take(fd, &text);
+	} while (g->nrequests == 0 || g->nrequests != before);
+	EQ_INT(g->nrequests, N);
+	OK(most <= 20);
+	close(fd);
+	HTTP_UNTIL(g, http_open(g) == 0);
+	buf_fini(&text);
+	http_rig_free(g);
+}
+
+/* One that takes a byte now and then does not stay for ever. */
+static void trickling_reader(void)
+{
+	struct http_rig *g = http_rig_new(CONF_UNIX);
+	int64_t end_ns = clock_mono_ns() + WAIT_NS;
+	char some[4096];
+	int fd;
+
+	g->conf.body_timeout_ns = 500 * NS_PER_MS;
+	g->conf.min_body_rate = 1e9;
+	http_rig_start(g);
+	fd = http_connect(g);
+	http_put(g, fd, STR("GET /hold HTTP/1.1\r\n" H "\r\n"));
+	HTTP_UNTIL(g, g->works);
+	for (int i = 0; i < 1000000; i++)
+		buf_c(&g->works->text, "0123456789");
+	http_work_answer(g->works);
+	for (size_t took = 0; took < 9000000 && http_open(g) && clock_mono_ns() < end_ns;) {
+		ssize_t n = recv(fd, some, sizeof(some), 0);
+
+		took += n > 0 ? (size_t)n : 0;
+		loop_once(g->loop, 5);
+	}
+	EQ_INT(http_refusals(g, "body_timeout"), 1);
+	close(fd);
+	http_rig_free(g);
+}
+
 static void stopping(void)
 {
 	struct http_rig *g = http_rig_new(CONF_UNIX);
@@ -526,6 +653,10 @@ int main(void)
 	RUN(many);
 	RUN(limits);
 	RUN(memory);
+	RUN(memory_of_others);
+	RUN(memory_behind_held);
+	RUN(takes_turns);
+	RUN(trickling_reader);
 	RUN(stopping);
 	return test_end();
 }
