@@ -167,6 +167,7 @@ static void read_parts(struct str text, struct refusal *r)
 			continue;
 		if (!is_known)
 			r->reason = reason;
+		r->is_mixed = r->is_mixed || reason != r->reason;
 		is_known = true;
 		if (scope == REFUSAL_STREAMS)
 			continue;

@@ -41,6 +41,7 @@ struct refusal {
 	const char *reason; /* for counters: loki_too_old and the like; static */
 	enum refusal_scope scope;
 	uint64_t count;    /* entries said to be refused: at least so many; 0 = not said */
+	bool is_mixed;     /* for several reasons, and not said which entry has which */
 	struct str stream; /* the first one named, as {a="b"}; empty when none is */
 	struct str text;   /* the body, trimmed */
 };

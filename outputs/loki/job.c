@@ -153,7 +153,7 @@ struct job *job_split(struct job *job, const struct verdict *v)
 		return split_entries(job);
 	if (r->scope == REFUSAL_STREAMS && job->nstreams == 1)
 		return NULL;
-	if (r->count >= job->nrecs)
+	if (r->count >= job->nrecs && !r->is_mixed)
 		return NULL;
 	/* Only once: of many refused streams an answer names one, and halves find them faster. */
 	if (!job->is_part && job->nstreams > 1 && r->stream.n) {

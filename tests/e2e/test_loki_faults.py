@@ -284,7 +284,9 @@ def test_loki_refuses_some_entries(agent, loki_default, tenant, tmp_path):
 			"stages": [{"static_labels": {f"l{i}": "x" for i in range(16)}}],
 		}},
 	]
-	one = agent(config({"app": file_input(log)}, loki_output(loki_default.push_url, tenant), stages))
+	conf = config({"app": file_input(log)}, loki_output(loki_default.push_url, tenant), stages)
+	conf["pipelines"]["main"]["max_labels"] = 64  # more than Loki takes: it is to refuse them
+	one = agent(conf)
 	refused = old + new + many
 	one.wait_metric("tailrace_dead_letters_total", len(refused), 60)
 	loki_default.wait_count('{job="app"}', len(good))

@@ -135,6 +135,7 @@ static void refusals(void)
 		enum refusal_scope scope;
 		uint64_t count;
 		const char *stream;
+		bool is_mixed;
 	} rows[] = {
 		{ 400,
 		  "entry for stream '{a=\"fut\"}' has timestamp too new: 2026-11-21T16:45:44Z\n",
@@ -143,12 +144,13 @@ static void refusals(void)
 		  "2 errors like: entry for stream '{job=\"both\", service_name=\"both\"}' " OLD
 		  "; 1 errors like: entry for stream '{job=\"both\"}' has timestamp too new: "
 		  "2026-11-21T15:58:18Z\n",
-		  "loki_too_old", REFUSAL_ENTRIES, 3, "{job=\"both\", service_name=\"both\"}" },
+		  "loki_too_old", REFUSAL_ENTRIES, 3, "{job=\"both\", service_name=\"both\"}",
+		  true },
 		{ 400,
 		  "1 errors like: max entry size '262144' bytes exceeded for stream '{job=\"o2\"}' "
 		  "while adding an entry with length '300000' bytes; 2 errors like: entry for "
 		  "stream '{job=\"o1\"}' " OLD "\n",
-		  "loki_line_too_long", REFUSAL_ENTRIES, 3, "{job=\"o2\"}" },
+		  "loki_line_too_long", REFUSAL_ENTRIES, 3, "{job=\"o2\"}", true },
 		{ 400,
 		  BEHIND BEHIND "user 't1', total ignored: 30 out of 31 for stream: {job=\"b\"}\n",
 		  "loki_too_far_behind", REFUSAL_ENTRIES, 30, "{job=\"b\"}" },
@@ -181,7 +183,7 @@ static void refusals(void)
 		{ 400,
 		  "2 errors like: entry for stream '{a=\"1\"}' " OLD
 		  "; 1 errors like: entry for stream '{b=\"1\"}' has 17 label names; limit 15\n",
-		  "loki_too_old", REFUSAL_ENTRIES, 2, "{a=\"1\"}" },
+		  "loki_too_old", REFUSAL_ENTRIES, 2, "{a=\"1\"}", true },
 		{ 422, "error at least one valid stream is required for ingestion\n", "loki_other",
 		  REFUSAL_ENTRIES, 0, "" },
 		{ 400, "<html>Bad Request</html>", "loki_other", REFUSAL_ENTRIES, 0, "" },
@@ -216,6 +218,7 @@ static void refusals(void)
 		EQ_STR(str_c(v.refusal.reason), rows[i].reason);
 		EQ_INT(v.refusal.scope, rows[i].scope);
 		EQ_INT(v.refusal.count, rows[i].count);
+		EQ_INT(v.refusal.is_mixed, rows[i].is_mixed);
 		EQ_STR(v.refusal.stream, rows[i].stream);
 	}
 }
