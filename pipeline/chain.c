@@ -152,17 +152,26 @@ static void keep_moved(struct chain *c, struct batch *b, struct rec *r, const st
 	}
 }
 
-void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
+bool chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
 		      size_t n)
 {
 	struct label_moves moves;
-	const struct labels *l = labels_guarded(c->labels, rec_labels(b, r), changes, n, &moves);
+	const struct labels *l;
 
+	if (n > LABEL_MOVES_MAX) {
+		bool is_exact = chain_set_labels(c, b, r, changes, LABEL_MOVES_MAX);
+
+		return chain_set_labels(c, b, r, changes + LABEL_MOVES_MAX, n - LABEL_MOVES_MAX) &&
+		       is_exact;
+	}
+	l = labels_guarded(c->labels, rec_labels(b, r), changes, n, &moves);
 	if (l) {
 		r->labels = l;
-		if (moves.exploded | moves.surplus | moves.cut)
+		if (moves.exploded | moves.surplus | moves.cut) {
 			keep_moved(c, b, r, changes, n, &moves);
-		return;
+			return false;
+		}
+		return true;
 	}
 	for (size_t i = 0; i < n; i++)
 		if (changes[i].value.p && str_is(changes[i].name, LABEL_TENANT))
@@ -170,6 +179,7 @@ void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 	labels_to_metadata(b, r, changes, n);
 	r->flags |= REC_LABELS_FULL;
 	metric_add(c->label_overflow, 1);
+	return false;
 }
 
 void chain_count_drop(struct chain *c, const char *reason, uint64_t n)

@@ -58,6 +58,7 @@ const struct labels *labels_intern(struct label_table *t, const struct label *it
 
 /* By bits, the first 64 changes: those that are no labels because theirs has too many values, or a set
  * too many labels; and those whose value was cut. All of them are the caller's to keep elsewhere. */
+#define LABEL_MOVES_MAX 64
 struct label_moves {
 	uint64_t exploded, surplus, cut;
 };

@@ -13,9 +13,15 @@ struct rate {
 	int64_t zero_ns;
 };
 
+#define RATE_TOKEN_NS_MAX 1e17 /* three years: all that is computed from it stays far from 2^63 */
+
 static inline struct rate rate_make(double per_second, unsigned burst, int64_t now_ns)
 {
-	return (struct rate){ 1e9 / per_second, burst, 0, now_ns };
+	double token_ns = 1e9 / per_second;
+
+	if (!(token_ns < RATE_TOKEN_NS_MAX))
+		token_ns = RATE_TOKEN_NS_MAX;
+	return (struct rate){ token_ns, burst, 0, now_ns };
 }
 
 /* Takes up to n tokens, returns how many there were. */
@@ -40,6 +46,8 @@ static inline int64_t rate_wait_ns(const struct rate *r, uint32_t n, int64_t now
 	double want = n < r->burst ? n : r->burst;
 	double at = r->full_at_ns - (r->burst - want) * r->token_ns;
 
+	if (at - now > RATE_TOKEN_NS_MAX)
+		return (int64_t)RATE_TOKEN_NS_MAX;
 	return at > now ? (int64_t)(at - now) + 1 : 0;
 }
 

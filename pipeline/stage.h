@@ -53,8 +53,10 @@ struct label_table *chain_labels(struct chain *c);
 const char *chain_pipeline(const struct chain *c); /* name, for counters */
 struct loop *chain_loop(struct chain *c);          /* for timers */
 
-/* Sets labels of a record. When the table is full they become metadata, flagged and counted. */
-void chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
+/* Sets labels of a record. Those beyond a limit, and all when the table is full, become metadata of
+ * this record, flagged and counted: then false, and another record with the same labels must not just
+ * be given what came of this one's. */
+bool chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
 		      size_t n);
 /* The same record as REC_DROP, counted under the reason the user's configuration names. */
 void chain_count_drop(struct chain *c, const char *reason, uint64_t n);

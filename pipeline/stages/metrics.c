@@ -227,7 +227,8 @@ static int metrics_open(struct stage *s, struct err *err)
 	return rc;
 }
 
-/* As Go's strconv.ParseFloat: hexadecimal with an exponent only, no blanks. */
+/* As Go's strconv.ParseFloat: hexadecimal with an exponent only, no blanks; what is too large is no
+ * number. */
 static bool parse_float(struct str s, double *ret)
 {
 	char text[64], *end;
@@ -239,14 +240,26 @@ static bool parse_float(struct str s, double *ret)
 	if (strpbrk(text, "xX") && !strpbrk(text, "pP"))
 		return false;
 	*ret = strtod(text, &end);
-	return end == text + s.n;
+	return end == text + s.n && (!isinf(*ret) || strpbrk(text, "iI"));
+}
+
+/* Go's durations have signs. */
+static bool parse_seconds(struct str s, double *ret)
+{
+	bool is_negative = str_starts(s, STR("-"));
+	int64_t ns;
+
+	if (!str_duration(str_skip(s, is_negative || str_starts(s, STR("+"))), &ns))
+		return false;
+	*ret = (double)ns / (double)NS_PER_S;
+	*ret = is_negative ? -*ret : *ret;
+	return true;
 }
 
 /* promtail.md 6.3: a number, a truth value, or a duration in seconds. */
 static bool number_of(const struct attr *a, double *ret)
 {
 	struct str text = attr_value(a);
-	int64_t ns;
 
 	if (a->type == ATTR_NULL)
 		return false;
@@ -254,12 +267,7 @@ static bool number_of(const struct attr *a, double *ret)
 		*ret = str_is(text, "true");
 		return true;
 	}
-	if (parse_float(text, ret))
-		return true;
-	if (!str_duration(text, &ns))
-		return false;
-	*ret = (double)ns / (double)NS_PER_S;
-	return true;
+	return parse_float(text, ret) || parse_seconds(text, ret);
 }
 
 static void change(struct series *series, const struct metric_conf *m, double x)

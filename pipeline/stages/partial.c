@@ -33,17 +33,18 @@ struct held *partial_stream(struct partial *p, struct batch *b, struct rec *r, u
 	struct partial_stream *t = &p->streams[stream];
 	const struct labels *before = rec_labels(b, r);
 	struct label change = { STR("stream"), names[stream] };
+	bool is_shared;
 
 	if (t->held && t->before == before) {
 		r->labels = t->after;
 		return t->held;
 	}
-	chain_set_labels(p->hold.stage->chain, b, r, &change, 1);
+	is_shared = chain_set_labels(p->hold.stage->chain, b, r, &change, 1);
 	t->before = before;
 	t->after = r->labels;
 	/* One label set may become the same set for both. */
 	t->held = hold_find(&p->hold, b, (before ? before->hash : 0) * STREAMS + stream);
-	if (r->flags & REC_LABELS_FULL) {
+	if (!is_shared) {
 		struct held *d = t->held;
 
 		t->held = NULL; /* each record says so */

@@ -55,8 +55,8 @@ static void static_labels_run(struct stage *s, struct batch *b)
 			continue;
 		}
 		before = rec_labels(b, r);
-		chain_set_labels(s->chain, b, r, state->changes, state->n);
-		after = r->flags & REC_LABELS_FULL ? NULL : r->labels;
+		after = chain_set_labels(s->chain, b, r, state->changes, state->n) ? r->labels
+										   : NULL;
 	}
 }
 

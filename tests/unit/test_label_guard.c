@@ -6,7 +6,7 @@
 #include "tests/unit/stage_test.h"
 
 extern const struct stage_ops stage_labels, stage_logfmt, stage_static_labels, stage_tenant,
-	stage_label_drop;
+	stage_label_drop, stage_cri;
 
 #define S INT64_C(1000000000)
 
@@ -75,18 +75,28 @@ static void sets(void)
 	label_table_free(t);
 }
 
+#define CRI(content)                                                                               \
+	"; time=1970-01-01T00:00:00.000002Z; stream=stdout; flags=F; content=" content             \
+	"; +stream=stdout"
+
 static void stages(void)
 {
 	static const struct stage_ops *const ops[] = { &stage_labels, &stage_logfmt,
-						       &stage_static_labels, &stage_tenant };
+						       &stage_static_labels, &stage_tenant,
+						       &stage_cri };
 	static struct conf_plugin plugins[ARRAY_LEN(ops)];
 	static char lines[3 * LABEL_VALUE_MAX], want[9 * LABEL_VALUE_MAX];
 	static const struct stage_test_row rows[] = {
 		{ "- logfmt: {mapping: {k: }}\n- labels: {k: }", "k=1\nk=2\nk=3\nk=1",
 		  "k=1; {app=\"web\", job=\"t\", k=\"1\"}; k=1\nk=2; {app=\"web\", job=\"t\", "
 		  "k=\"2\"}; k=2\nk=3; k=3; +k=3\nk=1; k=1; +k=1" },
-		{ "- static_labels: {a: 1}\n- static_labels: {b: 2}", "x",
-		  "x; {a=\"1\", app=\"web\", job=\"t\"}; +b=2" },
+		{ "- static_labels: {a: 1}\n- static_labels: {b: 2}", "x\ny",
+		  "x; {a=\"1\", app=\"web\", job=\"t\"}; +b=2\n"
+		  "y; {a=\"1\", app=\"web\", job=\"t\"}; +b=2" },
+		{ "- static_labels: {a: 1}\n- cri:",
+		  "1970-01-01T00:00:00.000002Z stdout F x\n1970-01-01T00:00:00.000002Z stdout F y",
+		  "x; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI("x") "\n"
+		  "y; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI("y") },
 	};
 	char value[LABEL_VALUE_MAX + 11];
 	struct metric *count = metric_get(METRIC_LABELS_MOVED, "pipeline", "test", "label", "k",

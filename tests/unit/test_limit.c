@@ -40,6 +40,16 @@ static void bucket(void)
 	for (int64_t ns = 0; ns < 10 * S; ns += 100000)
 		n += rate_take(&r, 1, ns);
 	OK(n >= 3225 && n <= 3334);
+	/* So slow that a token's time is no number any more: still the burst, and no more. */
+	for (size_t i = 0; i < 2; i++) {
+		r = rate_make(i ? 1e-300 : 1e-11, 1000000000, 0);
+		EQ_INT(rate_take(&r, 5, 0), 5);
+		EQ_INT(rate_take(&r, 1000000000, 0), 999999995);
+		EQ_INT(rate_take(&r, 1, S), 0);
+		EQ_INT(rate_take(&r, 1, 2 * S), 0);
+		OK(rate_wait_ns(&r, 1, 2 * S) > 1000 * S &&
+		   rate_wait_ns(&r, 1, 2 * S) < INT64_MAX / 2);
+	}
 }
 
 #define FIELDS "- logfmt: {mapping: {k: }}\n- labels: {k: }\n"

@@ -106,6 +106,10 @@ static void rows(void)
 		  " -4\n" },
 		{ FIELDS METRICS("v: {type: Gauge, config: {action: set}}"), "v=inf",
 		  "promtail_custom_v" L " +Inf\n" },
+		{ FIELDS METRICS("v: {type: Gauge, config: {action: set}}"),
+		  "v=-1m1.5s\nv=1e400\nv=-1e400", "promtail_custom_v" L " -61.5\n" },
+		{ FIELDS METRICS("v: {type: Gauge, config: {action: add}}"), "v=1.5e308\nv=-1e308",
+		  "promtail_custom_v" L " 5e+307\n" },
 		/* histograms */
 		{ FIELDS METRICS("v: {type: Histogram, config: {buckets: [1, 2.5]}}"),
 		  "v=1\nv=2\nv=500ms\nv=9",
