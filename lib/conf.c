@@ -382,6 +382,11 @@ int conf_read_parts(struct conf_doc *doc, const struct conf_part *items, size_t 
 	bool is_body =
 		n == 1 && items[0].table->n == 1 && (items[0].table->fields[0].flags & CONF_BODY);
 
+	if (map && map->kind != CONF_MAP_NODE && map->kind != CONF_NULL && n == 1 &&
+	    items[0].table->ignores_others) {
+		conf_notice(doc, map, "is ignored: expected a map of options, or nothing");
+		map = NULL;
+	}
 	if (map && map->kind != CONF_MAP_NODE && map->kind != CONF_NULL && !is_body) {
 		conf_error(doc, map, "expected a map of options, found %s",
 			   conf_kind_name(map->kind));

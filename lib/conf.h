@@ -162,6 +162,9 @@ struct conf_table {
 	 * Called only when every row was fine. Reports with conf_error(doc, conf_get(node, "key"),
 	 * ...); conf_get() gives NULL for an option that was not written, so fall back to node. */
 	void (*check)(struct conf_doc *doc, const struct conf_node *node, const void *conf);
+	/* A value or list in place of the options is ignored, with a notice: what Promtail does for
+	 * stages without options. */
+	bool ignores_others;
 };
 
 /* clang-format off */

@@ -15,7 +15,8 @@ struct decolorize_conf {
 };
 static const struct conf_field decolorize_fields[1];
 static const struct conf_table decolorize_table = { .size = sizeof(struct decolorize_conf),
-						    .fields = decolorize_fields };
+						    .fields = decolorize_fields,
+						    .ignores_others = true };
 
 struct decolorize {
 	struct pattern *pattern;

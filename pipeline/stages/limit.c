@@ -17,6 +17,7 @@
 
 #define REASON "ratelimit_drop_stage"
 #define DISTINCT_MIN 10000
+#define COUNTED_MAX 1000         /* values that are counted by their own names */
 #define PIECE_NS (5 * NS_PER_MS) /* what waits goes on in pieces of this much, not one by one */
 
 struct limit_conf {
@@ -55,9 +56,9 @@ static const struct conf_field limit_fields[] = {
 		  "of it, "
 		  "inputs stop reading."),
 	CONF_STR(struct limit_conf, by_label_name, "",
-		 "Each value of this label has the rate for itself; records without it are not "
-		 "limited. "
-		 "Needs `drop: true`."),
+		 "Each value of this label (or, when it was moved there, structured metadata) has "
+		 "the rate for itself; records without it are not limited. Needs `drop: true`. The "
+		 "first 1,000 values with drops are counted by name, the others as `other`."),
 	CONF_INT(struct limit_conf, max_distinct_labels, "10000", NULL, NULL,
 		 "Values of the label that are told apart; when there are more, those not seen "
 		 "lately "
@@ -91,6 +92,7 @@ struct shared {
 	pthread_mutex_t lock;
 	struct rate rate;
 	struct generation now, old;
+	unsigned ncounted;
 };
 
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -181,6 +183,7 @@ static struct bucket *bucket_of(struct shared *sh, const struct limit_conf *conf
 	b->value = str_make(b->bytes, value.n);
 	old = find_bucket(&sh->old, value, hash);
 	b->rate = old ? old->rate : rate_make(conf->rate, conf->burst, now_ns);
+	b->dropped = old ? old->dropped : NULL;
 	b->next = sh->now.first;
 	sh->now.first = b;
 	sh->now.n++;
@@ -383,11 +386,14 @@ static void run_dropping(struct limit *l, struct batch *b)
 static void count_by_label(struct limit *l, struct bucket *bucket)
 {
 	const struct limit_conf *conf = l->stage->conf;
-	char value[256];
+	char value[256] = "other";
 
 	if (!bucket->dropped) {
-		snprintf(value, sizeof(value), "%.*s",
-			 (int)utf8_cut(bucket->value, sizeof(value) - 1), bucket->value.p);
+		if (l->shared->ncounted < COUNTED_MAX) {
+			l->shared->ncounted++;
+			snprintf(value, sizeof(value), "%.*s",
+				 (int)utf8_cut(bucket->value, sizeof(value) - 1), bucket->value.p);
+		}
 		bucket->dropped = metric_get(METRIC_STAGE_DROPPED_BY_LABEL, "pipeline",
 					     chain_pipeline(l->stage->chain), "label_name",
 					     conf->by_label_name.p, "label_value", value, NULL);
@@ -395,10 +401,21 @@ static void count_by_label(struct limit *l, struct bucket *bucket)
 	metric_add(bucket->dropped, 1);
 }
 
+/* A label that was moved to metadata because of its many values is limited all the same. */
+static struct str limited_value(const struct batch *b, const struct rec *r, struct str name)
+{
+	const struct labels *labels = rec_labels(b, r);
+	struct str value = labels ? labels_get(labels, name) : STR_NONE;
+
+	for (unsigned i = r->nattrs; i-- > 0 && !value.p;)
+		if (r->attrs[i].kind == ATTR_META && str_eq(attr_name(&r->attrs[i]), name))
+			value = attr_value(&r->attrs[i]);
+	return value;
+}
+
 static void run_by_label(struct limit *l, struct batch *b)
 {
 	const struct limit_conf *conf = l->stage->conf;
-	const struct labels *labels = NULL;
 	struct bucket *bucket = NULL;
 	int64_t now_ns = clock_mono_ns();
 	uint64_t dropped = 0;
@@ -406,14 +423,13 @@ static void run_by_label(struct limit *l, struct batch *b)
 	pthread_mutex_lock(&l->shared->lock);
 	BATCH_FOR(b, r)
 	{
-		if (rec_labels(b, r) != labels) {
-			struct str value;
+		struct str value = limited_value(b, r, conf->by_label_name);
 
-			labels = rec_labels(b, r);
-			value = labels_get(labels, conf->by_label_name);
-			bucket = value.p ? bucket_of(l->shared, conf, value, now_ns) : NULL;
-		}
-		if (!bucket || rate_take(&bucket->rate, 1, now_ns))
+		if (!value.p)
+			continue;
+		if (!bucket || !str_eq(bucket->value, value))
+			bucket = bucket_of(l->shared, conf, value, now_ns);
+		if (rate_take(&bucket->rate, 1, now_ns))
 			continue;
 		r->flags |= REC_DROP;
 		dropped++;

@@ -34,9 +34,9 @@ static const struct conf_field multiline_fields[] = {
 	CONF_BOOL(struct multiline_conf, indent, "false",
 		  "Lines that begin with a space or a tab belong to the record before, as if "
 		  "`continuation` matched them."),
-	CONF_INT(struct multiline_conf, max_lines, "128", "0", "1000000",
+	CONF_INT(struct multiline_conf, max_lines, "128", "-1", "1000000",
 		 "Lines of one record; what goes on begins another one, with the same time, labels "
-		 "and extracted values. 0: no limit."),
+		 "and extracted values. 0 or -1: no limit."),
 	CONF_TIME(struct multiline_conf, max_wait_ns, "3s", "1ms", "1h",
 		  "A record that gets no new line for this long is complete.",
 		  .key = "max_wait_time", .alias = "max_wait"),
@@ -125,7 +125,7 @@ static void multiline_run(struct stage *s, struct batch *b)
 			hold_end(&m->hold, d, b);
 			break;
 		}
-		if (conf->max_lines && d->nlines == conf->max_lines)
+		if (conf->max_lines > 0 && d->nlines == (unsigned)conf->max_lines)
 			hold_roll(&m->hold, d, b);
 	}
 	hold_stop(&m->hold, b);

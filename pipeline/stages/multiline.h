@@ -8,7 +8,7 @@
 struct multiline_conf {
 	struct str firstline, continuation;
 	bool indent;
-	unsigned max_lines;
+	int max_lines;
 	int64_t max_wait_ns;
 	size_t max_bytes;
 };

@@ -4,14 +4,15 @@
 #include "pipeline/rate.h"
 #include "tests/unit/stage_test.h"
 
-extern const struct stage_ops stage_limit, stage_logfmt, stage_labels, stage_label_drop;
+extern const struct stage_ops stage_limit, stage_logfmt, stage_labels, stage_label_drop,
+	stage_structured_metadata;
 
-static struct conf_plugin plugins[4];
+static struct conf_plugin plugins[5];
 
 static void init_plugins(void)
 {
 	const struct stage_ops *ops[] = { &stage_limit, &stage_logfmt, &stage_labels,
-					  &stage_label_drop };
+					  &stage_label_drop, &stage_structured_metadata };
 
 	for (size_t i = 0; i < ARRAY_LEN(ops); i++)
 		plugins[i] = (struct conf_plugin){ .kind = CONF_STAGE,
@@ -65,6 +66,9 @@ static void rows(void)
 		{ FIELDS "- limit: {rate: 0.001, burst: 1, drop: true, by_label_name: k}",
 		  "k=1\nk=2\nx\nk=1\ny",
 		  "k=1" K("1") "\nk=2" K("2") "\nx\nk=1" K("1") "; dropped\ny" },
+		{ FIELDS "- structured_metadata: {k: }\n"
+			 "- limit: {rate: 0.001, burst: 1, drop: true, by_label_name: k}",
+		  "k=5\nk=5", "k=5; k=5; +k=5\nk=5; k=5; +k=5; dropped" },
 		/* no loop runs here: what waits goes on at the end */
 		{ "- limit: {rate: 0.001, burst: 1}", "a\nb", "a\nb" },
 		{ FIELDS "- limit: {rate: 0.001, burst: 1}", "k=1\nk=2 x",
@@ -83,7 +87,7 @@ static void rows(void)
 	stage_test_errors(plugins, ARRAY_LEN(plugins), bad, ARRAY_LEN(bad));
 	EQ_INT(metric_value(metric_get(METRIC_STAGE_DROPPED, "pipeline", "test", "reason",
 				       "ratelimit_drop_stage", NULL)),
-	       3);
+	       4);
 	EQ_INT(metric_value(metric_get(METRIC_STAGE_DROPPED_BY_LABEL, "pipeline", "test",
 				       "label_name", "k", "label_value", "1", NULL)),
 	       1);
@@ -107,6 +111,16 @@ static void many_values(void)
 	while (out.n)
 		dropped += str_ends(str_cut(&out, '\n'), STR("dropped"));
 	EQ_INT(dropped, 900);
+	buf_clear(&lines);
+	/* Of more than that many, the later ones are counted together: others' series have room. */
+	for (int i = 0; i < 2400; i++)
+		buf_printf(&lines, "k=%d%s", i / 2 + 1000, i < 2399 ? "\n" : "");
+	stage_test_run(plugins, ARRAY_LEN(plugins),
+		       FIELDS "- limit: {rate: 0.001, burst: 1, drop: true, by_label_name: k}",
+		       buf_as_str(&lines), NULL);
+	EQ_INT(metric_value(metric_get(METRIC_STAGE_DROPPED_BY_LABEL, "pipeline", "test",
+				       "label_name", "k", "label_value", "other", NULL)),
+	       200);
 	buf_fini(&lines);
 }
 

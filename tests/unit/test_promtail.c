@@ -76,6 +76,13 @@ static void parsing(void)
 		  "{\"message\":\"Overwritten: new\\r\\na b: c\",\"Overwritten\":\"old\"}; "
 		  "message=Overwritten: new\r\na b: c; Overwritten=new; a_b=c" },
 		{ "- {}\n- decolorize:", "\x1b[0;34mfoo\x1b[0m", "foo" },
+		{ "- decolorize: true", "\x1b[0;34mfoo\x1b[0m", "foo" },
+		{ "- docker: yes\n- output: {source: a}", "no JSON", "no JSON" },
+		{ "- docker:", "no JSON", "no JSON" },
+		{ "- docker: []", "no JSON", "no JSON" },
+		{ "- cri:", "not CRI", "not CRI" },
+		{ "- multiline: {firstline: '^a', max_lines: -1, max_wait_time: 3s}", "a\nb\nc",
+		  "a\nb\nc" },
 		{ "- decolorize: {}", "\x1b[0;34mfoo\x1b[0m", "foo" },
 	};
 
