@@ -183,8 +183,9 @@ static int run(const struct config *c, const struct test_conf *test, struct conf
 	rc = offline_open(&offline, &conf, err);
 	if (rc == 0)
 		feed(&offline, test, &o->arena, now_ns);
-	offline_close(&offline);
+	offline_finish(&offline);
 	metrics_render(&o->metrics_after);
+	offline_close(&offline);
 	offline_run_clock();
 	return rc;
 }

@@ -138,10 +138,15 @@ int offline_open(struct offline *o, const struct offline_conf *conf, struct err 
 	return chain_open(&chain, &o->chain, err);
 }
 
+void offline_finish(struct offline *o)
+{
+	if (o->chain && !chain_is_ending(o->chain))
+		chain_flush(o->chain, NULL);
+}
+
 void offline_close(struct offline *o)
 {
-	if (o->chain)
-		chain_flush(o->chain, NULL);
+	offline_finish(o);
 	chain_close(TAKE(o->chain));
 	if (o->source.labels && o->source.labels != o->labels)
 		source_fini(&o->source);

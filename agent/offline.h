@@ -41,7 +41,10 @@ struct offline {
 
 /* Returns 0 or negative; offline_close() takes it in any case. */
 int offline_open(struct offline *o, const struct offline_conf *conf, struct err *err) MUST_USE;
-void offline_close(struct offline *o);
+/* What stages hold goes on; nothing runs through it any more. Series of the stage metrics are there
+ * until it is closed. */
+void offline_finish(struct offline *o);
+void offline_close(struct offline *o); /* finishes it, too */
 /* Another source of the same input, for records of a chain that was opened with its labels; the caller
  * flushes the chain and calls source_fini(). */
 void offline_source(struct offline *o, const struct config *c, const struct label *extra,
