@@ -45,6 +45,7 @@ static const struct row {
 	{ "cri", NULL, "cri: {}", CRI },
 	{ "decolorize", NULL, "decolorize: {}", COLOUR },
 	{ "dedup", NULL, "dedup: {}", APP },
+	{ "dedup in a window", NULL, "dedup: {consecutive: false, report: none}", APP },
 	{ "docker", NULL, "docker: {}", DOCKER },
 	{ "drop", NULL, "drop: {expression: 'status=50[0-9]'}", APP },
 	{ "eventlogmessage", "json: {expressions: {message: message}}", "eventlogmessage: {}",

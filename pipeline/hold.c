@@ -38,6 +38,51 @@ static void list_del(struct held_list *l, struct held *d)
 	l->n--;
 }
 
+static struct held_series *find_series(const struct hold *h, uint64_t series)
+{
+	for (struct map_node *n = map_first(&h->by_series, series); n; n = map_next(n)) {
+		struct held_series *s = container_of(n, struct held_series, node);
+
+		if (s->series == series)
+			return s;
+	}
+	return NULL;
+}
+
+/* A file may have as many stored as there are keys: none is ever looked for among them. */
+static void join_series(struct hold *h, struct held *d)
+{
+	struct held_series *s = find_series(h, d->series);
+
+	if (!s) {
+		s = mem_zalloc(sizeof(*s));
+		s->series = d->series;
+		map_add(&h->by_series, &s->node, d->series);
+	}
+	d->siblings = s;
+	d->prev_sibling = NULL;
+	d->next_sibling = s->first;
+	if (s->first)
+		s->first->prev_sibling = d;
+	s->first = d;
+}
+
+static void leave_series(struct hold *h, struct held *d)
+{
+	struct held_series *s = TAKE(d->siblings);
+
+	if (d->prev_sibling)
+		d->prev_sibling->next_sibling = d->next_sibling;
+	else
+		s->first = d->next_sibling;
+	if (d->next_sibling)
+		d->next_sibling->prev_sibling = d->prev_sibling;
+	if (s->first)
+		return;
+	map_del(&h->by_series, &s->node);
+	mem_free(s);
+}
+
 /* ---- life --------------------------------------------------------------------------------- */
 
 void hold_init(struct hold *h, struct stage *s, const struct hold_conf *conf)
@@ -196,7 +241,7 @@ static void store(struct hold *h, struct held *d, struct batch *b, int64_t deadl
 {
 	if (!d->is_stored) {
 		list_del(&h->idle, d);
-		map_add(&h->by_series, &d->by_series, d->series);
+		join_series(h, d);
 		d->is_stored = true;
 		d->flags = 0;
 		buf_clear(&d->text);
@@ -231,12 +276,10 @@ static void store(struct hold *h, struct held *d, struct batch *b, int64_t deadl
  * they settle not before this one does, and this one not before what is open. */
 static void keep_acks(struct hold *h, struct batch *b)
 {
-	uint64_t series = b->source->series;
+	struct held_series *s = find_series(h, b->source->series);
 	const struct ack *carried = NULL; /* mostly they all wait for the same batch */
 
-	for (struct map_node *n = map_first(&h->by_series, series); n; n = map_next(n)) {
-		struct held *d = container_of(n, struct held, by_series);
-
+	for (struct held *d = s ? s->first : NULL; d; d = d->next_sibling) {
 		d->source = b->source;
 		if (!b->ack)
 			continue;
@@ -264,7 +307,7 @@ static void release(struct hold *h, struct held *d)
 	if (!d->is_stored)
 		return;
 	d->is_stored = false;
-	map_del(&h->by_series, &d->by_series);
+	leave_series(h, d);
 	list_del(&h->stored, d);
 	list_add(&h->idle, d);
 	unpin(d);

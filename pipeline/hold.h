@@ -39,9 +39,18 @@ struct hold_conf {
 	void (*finish)(const struct hold *h, const struct held *d, struct batch *b, struct rec *r);
 };
 
+/* What is stored of one series. */
+struct held_series {
+	struct map_node node;
+	uint64_t series;
+	struct held *first;
+};
+
 struct held {
-	struct map_node node, by_series;
+	struct map_node node;
 	uint64_t series, key;
+	struct held_series *siblings; /* while is_stored */
+	struct held *next_sibling, *prev_sibling;
 	struct held *next, *prev; /* in hold.stored or hold.idle */
 	struct held *next_touched;
 	bool is_touched, is_stored, is_rolled, has_model;
@@ -73,7 +82,7 @@ struct held_list {
 struct hold {
 	struct stage *stage;
 	struct hold_conf conf;
-	struct map map, by_series; /* all; those that are stored */
+	struct map map, by_series; /* all; of those that are stored, the held_series */
 	struct held_list stored;   /* by deadline */
 	struct held_list idle;     /* remembered, oldest first */
 	struct held *touched;      /* by the current batch, */

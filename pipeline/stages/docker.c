@@ -8,7 +8,8 @@
 static const struct conf_field docker_fields[] = {
 	PARTIAL_FIELDS(struct docker_conf, partial),
 };
-static const struct conf_table docker_table = CONF_TABLE(struct docker_conf, docker_fields, .ignores_others = true);
+static const struct conf_table docker_table =
+	CONF_TABLE(struct docker_conf, docker_fields, .ignores_others = true);
 
 struct docker {
 	struct partial partial;

@@ -86,10 +86,30 @@ static void window(void)
 	       "a; time=-4611686018427387904\na; time=-4611686018427387903; dropped");
 }
 
+/* What a file has stored is let go one by one, whatever else it has stored. */
+static void many_keys(void)
+{
+	enum { KEYS = 20000 };
+	struct buf lines = BUF_INIT;
+	size_t passed = 0;
+	struct str out;
+
+	for (int i = 0; i < 2 * KEYS; i++)
+		buf_printf(&lines, "%s%d", i ? "\n" : "", i % KEYS);
+	out = stage_test_run(plugins, ARRAY_LEN(plugins),
+			     "- dedup: {consecutive: false, report: none, max_keys: 50000}",
+			     buf_as_str(&lines), NULL);
+	while (out.n)
+		passed += !str_ends(str_cut(&out, '\n'), STR("dropped"));
+	EQ_INT(passed, KEYS);
+	buf_fini(&lines);
+}
+
 int main(void)
 {
 	init_plugins();
 	RUN(rows);
 	RUN(window);
+	RUN(many_keys);
 	return test_end();
 }

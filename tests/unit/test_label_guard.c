@@ -95,8 +95,9 @@ static void stages(void)
 		  "y; {a=\"1\", app=\"web\", job=\"t\"}; +b=2" },
 		{ "- static_labels: {a: 1}\n- cri:",
 		  "1970-01-01T00:00:00.000002Z stdout F x\n1970-01-01T00:00:00.000002Z stdout F y",
-		  "x; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI("x") "\n"
-		  "y; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI("y") },
+		  "x; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI(
+			  "x") "\n"
+			       "y; time=2000; {a=\"1\", app=\"web\", job=\"t\"}" CRI("y") },
 	};
 	char value[LABEL_VALUE_MAX + 11];
 	struct metric *count = metric_get(METRIC_LABELS_MOVED, "pipeline", "test", "label", "k",
