@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "lib/mem.h"
+#include "lib/os.h"
 #include "pipeline/geo.h"
 #include "pipeline/value.h"
 
@@ -17,6 +19,8 @@
 #define LIBRARY "libmaxminddb.so.0"
 
 struct geo {
+	char *path;
+	struct stat file; /* as it was when it was opened, or found to be none */
 	MMDB_s db;
 	MMDB_entry_s entry;
 	bool has_entry;
@@ -74,13 +78,38 @@ int geo_open(const char *path, struct geo **ret, struct err *err)
 	if (rc < 0)
 		return rc;
 	g = mem_zalloc(sizeof(*g));
+	os->stat(path, &g->file); /* before: what changes in between is read again */
 	rc = lib.open(path, MMDB_MODE_MMAP, &g->db);
 	if (rc != MMDB_SUCCESS) {
 		mem_free(g);
 		return err_set(err, -EINVAL, "%s: %s", path, lib.strerror(rc));
 	}
+	g->path = mem_strdup(path);
 	*ret = g;
 	return 0;
+}
+
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+int geo_renew(struct geo **g, struct err *err)
+{
+	struct geo *newer;
+	struct stat file;
+	int rc;
+
+	if (os->stat((*g)->path, &file) || is_same_file(&file, &(*g)->file))
+		return 0;
+	(*g)->file = file;
+	rc = geo_open((*g)->path, &newer, err);
+	if (rc < 0)
+		return rc;
+	geo_close(*g);
+	*g = newer;
+	return 1;
 }
 
 void geo_close(struct geo *g)
@@ -88,6 +117,7 @@ void geo_close(struct geo *g)
 	if (!g)
 		return;
 	lib.close(&g->db);
+	mem_free(g->path);
 	mem_free(g);
 }
 
@@ -176,6 +206,13 @@ int geo_open(const char *path, struct geo **ret, struct err *err)
 void geo_close(struct geo *g)
 {
 	(void)g;
+}
+
+int geo_renew(struct geo **g, struct err *err)
+{
+	(void)g;
+	(void)err;
+	return 0;
 }
 
 bool geo_find(struct geo *g, struct str address)

@@ -15,6 +15,9 @@ struct geo;
  * built without it gives an error. */
 int geo_open(const char *path, struct geo **ret, struct err *err);
 void geo_close(struct geo *g);
+/* Reads the file anew when it is another one by now. 1: it was. 0: it is the same, or not there.
+ * Negative: it is no database, said once for each such file. *g is what it was but for 1. */
+int geo_renew(struct geo **g, struct err *err);
 
 /* Where something stands in an entry: names and numbers of a list ("-1": the last), ended by NULL. */
 #define GEO_PATH_MAX 16

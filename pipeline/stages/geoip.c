@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stage geoip: what a MaxMind database says about an address. */
+#include "lib/clock.h"
+#include "lib/log.h"
 #include "pipeline/geo.h"
 #include "pipeline/stages/names.h"
 #include "pipeline/stages/source.h"
 
 #define CUSTOM_MAX 64
+#define LOOK_NS (10 * NS_PER_S) /* how often the file is looked at */
 
 enum { DB_CITY, DB_ASN, DB_COUNTRY };
 enum { TO_LABELS, TO_METADATA };
@@ -122,6 +125,7 @@ struct lookup {
 
 struct geoip {
 	struct geo *geo;
+	int64_t look_at_ns;
 	uint16_t source;
 	size_t n;
 	struct lookup items[ARRAY_LEN(city_fields) + CUSTOM_MAX];
@@ -189,11 +193,30 @@ static size_t look_up(struct geoip *g)
 	return n;
 }
 
+/* Databases are replaced every few days. */
+static void renew(struct geoip *g, const struct geoip_conf *conf)
+{
+	int64_t now_ns = clock_mono_ns();
+	struct err err = ERR_NONE;
+	int rc;
+
+	if (now_ns < g->look_at_ns)
+		return;
+	g->look_at_ns = now_ns + LOOK_NS;
+	rc = geo_renew(&g->geo, &err);
+	if (rc < 0)
+		log_warn("the new geoip database is none: the old one stays",
+			 KV_S("db", conf->db.p), KV_S("error", err.text));
+	else if (rc > 0)
+		log_info("the geoip database was replaced", KV_S("db", conf->db.p));
+}
+
 static void geoip_run(struct stage *s, struct batch *b)
 {
 	const struct geoip_conf *conf = s->conf;
 	struct geoip *g = s->state;
 
+	renew(g, conf);
 	BATCH_FOR(b, r)
 	{
 		struct str address;
@@ -225,8 +248,9 @@ const struct stage_ops stage_geoip = {
 	.summary = "adds what a MaxMind database says about an address",
 	.doc = "Needs libmaxminddb (package `libmaxminddb0`), which is loaded when this stage is "
 	       "used. The "
-	       "database is read once, at the start. Addresses that it does not know change "
-	       "nothing.",
+	       "file is looked at every 10 seconds and read anew when it was replaced (by renaming "
+	       "another one, as `geoipupdate` does: it must not be written to while it is in use). "
+	       "Addresses that it does not know change nothing.",
 	.conf = &geoip_table,
 	.state_size = sizeof(struct geoip),
 	.open = geoip_open,

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stage geoip, with databases that make_mmdb.py wrote. */
+#include <stdlib.h>
+#include <unistd.h>
+
 #include "pipeline/geo.h"
 #include "tests/unit/stage_test.h"
 
@@ -72,6 +75,50 @@ static void rows(void)
 	stage_test_errors(plugins, ARRAY_LEN(plugins), bad, ARRAY_LEN(bad));
 }
 
+static void put_file(const char *path, const char *text, const char *of)
+{
+	char cmd[600], next[80];
+
+	snprintf(next, sizeof(next), "%s.new", path);
+	if (of)
+		snprintf(cmd, sizeof(cmd), "cp %s/geoip/%s %s", GOLDEN_DIR, of, next);
+	else
+		snprintf(cmd, sizeof(cmd), "echo '%s' >%s", text, next);
+	OK(system(cmd) == 0);
+	OK(rename(next, path) == 0);
+}
+
+static void replaced(void)
+{
+	char path[] = "/tmp/test-geoip-XXXXXX";
+	struct err err = ERR_NONE;
+	struct geo *geo = NULL;
+	int fd = mkstemp(path);
+
+	close(fd);
+	put_file(path, NULL, "city.mmdb");
+	EQ_INT(geo_open(path, &geo, &err), 0);
+	OK(geo_find(geo, STR("192.0.2.7")));
+	EQ_INT(geo_renew(&geo, &err), 0);
+	put_file(path, NULL, "asn.mmdb");
+	EQ_INT(geo_renew(&geo, &err), 1);
+	OK(!geo_find(geo, STR("192.0.2.7")) && geo_find(geo, STR("198.51.100.1")));
+	EQ_INT(geo_renew(&geo, &err), 0);
+	/* Garbage is refused once, and then left alone; so is a file that is gone. */
+	put_file(path, "garbage", NULL);
+	OK(geo_renew(&geo, &err) < 0);
+	OK(str_find(str_c(err.text), str_c(path)) < strlen(err.text));
+	EQ_INT(geo_renew(&geo, &err), 0);
+	unlink(path);
+	EQ_INT(geo_renew(&geo, &err), 0);
+	OK(geo_find(geo, STR("198.51.100.1")));
+	put_file(path, NULL, "city.mmdb");
+	EQ_INT(geo_renew(&geo, &err), 1);
+	OK(geo_find(geo, STR("192.0.2.7")));
+	geo_close(geo);
+	unlink(path);
+}
+
 int main(void)
 {
 	struct err err = ERR_NONE;
@@ -82,6 +129,7 @@ int main(void)
 		geo_close(geo);
 		init_plugins();
 		RUN(rows);
+		RUN(replaced);
 	} else {
 		printf("%s\n", err.text);
 		OK(str_find(str_c(err.text), STR("built without")) < strlen(err.text));
