@@ -360,8 +360,37 @@ static bool is_part_of(struct str line, struct str value)
 	return value.n && value.p >= line.p && value.p + value.n <= line.p + line.n;
 }
 
+#define PART_MIN 4 /* bytes; of shorter values too many are met by chance */
+
+/* What of a value stands nowhere in the line but inside of secrets. False: none of it. */
+static bool redact_part(struct redact_state *x, struct batch *b, struct str line, int n,
+			struct str *value)
+{
+	struct str found = STR_NONE;
+	size_t at = 0, next;
+
+	if (value->n < PART_MIN)
+		return false;
+	while ((next = str_find(str_skip(line, at), *value)) < line.n - at) {
+		bool changed = true;
+		struct str part = STR(REDACT_ERROR_TEXT);
+
+		at += next;
+		if (n > 0)
+			part = redact_write_part(x->redact, &x->scratch, line, at, at + value->n,
+						 &b->arena, &changed);
+		if (!changed)
+			return false;
+		found = found.p ? found : part;
+		at += value->n;
+	}
+	*value = found.p ? found : *value;
+	return found.p != NULL;
+}
+
 /* Values that are slices of the line share its fate: `password=x` is found in the line, while the
- * slice `x` alone would tell nothing. n: result of redact_find() on the line. */
+ * slice `x` alone would tell nothing. So do copies of such slices, as of labels that became metadata.
+ * n: result of redact_find() on the line. */
 static void redact_slices(struct stage *s, struct batch *b, struct rec *r, struct str line, int n)
 {
 	struct redact_state *x = s->state;
@@ -372,10 +401,11 @@ static void redact_slices(struct stage *s, struct batch *b, struct rec *r, struc
 		size_t from = (size_t)(value.p - line.p);
 		bool changed = true;
 
-		if (a->kind == ATTR_GONE || !is_part_of(line, value) ||
-		    attr_kind_of_name(s, a) != NAME_PLAIN)
+		if (a->kind == ATTR_GONE || attr_kind_of_name(s, a) != NAME_PLAIN)
 			continue;
-		if (n < 0)
+		if (!is_part_of(line, value))
+			changed = redact_part(x, b, line, n, &value);
+		else if (n < 0)
 			value = STR(REDACT_ERROR_TEXT);
 		else
 			value = redact_write_part(x->redact, &x->scratch, line, from,
@@ -474,34 +504,6 @@ static int find_in_line(struct stage *s, struct batch *b, const struct rec *r)
 	if (redact_opens_block(&x->scratch))
 		open_block(x, series);
 	return n;
-}
-
-#define LABEL_PART_MIN 4 /* bytes; of shorter values too many are met by chance */
-
-/* What of a label's value stands nowhere in the line but inside of secrets. False: none of it. */
-static bool redact_part(struct redact_state *x, struct batch *b, struct str line, int n,
-			struct str *value)
-{
-	struct str found = STR_NONE;
-	size_t at = 0, next;
-
-	if (value->n < LABEL_PART_MIN)
-		return false;
-	while ((next = str_find(str_skip(line, at), *value)) < line.n - at) {
-		bool changed = true;
-		struct str part = STR(REDACT_ERROR_TEXT);
-
-		at += next;
-		if (n > 0)
-			part = redact_write_part(x->redact, &x->scratch, line, at, at + value->n,
-						 &b->arena, &changed);
-		if (!changed)
-			return false;
-		found = found.p ? found : part;
-		at += value->n;
-	}
-	*value = found.p ? found : *value;
-	return found.p != NULL;
 }
 
 /* Labels that were cut out of the line share its fate, as other values do, which are slices of it. */

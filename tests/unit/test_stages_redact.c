@@ -189,6 +189,23 @@ static void slices(void)
 	run(rows, ARRAY_LEN(rows), NULL);
 }
 
+/* Labels beyond a limit are metadata by then: copies, which tell nothing by themselves. */
+static void moved_labels(void)
+{
+	static const struct stage_test_row rows[] = {
+		{ "- regex: {expression: 'secret=(?P<k>\\S+)( (?P<l>\\S+))?'}\n- labels: {k: , l: "
+		  "}\n" R,
+		  "secret=geheim\nsecret=hidden\nsecret=shown shown",
+		  "secret=#; {app=\"web\", job=\"t\", k=\"#\", l=\"\"}; k=#; l=\n"
+		  "secret=#; {app=\"web\", job=\"t\", l=\"\"}; k=#; l=; +k=#\n"
+		  "secret=# shown; k=#; l=shown; +k=shown; +l=shown" },
+	};
+
+	stage_test_limits = (struct label_limits){ 0, 1, 3600 * INT64_C(1000000000) };
+	run(rows, ARRAY_LEN(rows), NULL);
+	stage_test_limits = (struct label_limits){ 0 };
+}
+
 static void add_attrs(struct batch *b, struct rec *r)
 {
 	rec_attr(b, r, key_intern(STR("peer")), ATTR_META, ATTR_STRING, STR("10.0.0.1"));
@@ -283,6 +300,7 @@ int main(void)
 	RUN(actions);
 	RUN(blocks);
 	RUN(slices);
+	RUN(moved_labels);
 	RUN(values);
 	RUN(labels);
 	RUN(cut_lines);
