@@ -12,6 +12,7 @@
 #include "lib/os.h"
 
 #define RESCAN_GAP_NS (200 * NS_PER_MS) /* between scans that events ask for */
+#define LOOKS_MAX 4                     /* at names, before files are read */
 #define TURN_STEPS 256
 #define ACTIVE_KEEP_NS (2 * NS_PER_S)
 
@@ -85,6 +86,11 @@ static bool turn(struct poller *p)
 	has_more = archives_step(fi);
 	if (fi->is_paused || !fi->ready_first)
 		return has_more;
+	/* A file that was found may have its name from one that was renamed a moment ago, and is older. */
+	for (steps = 0; steps < LOOKS_MAX && fi->drained_looks != fi->looks; steps++) {
+		fi->drained_looks = fi->looks;
+		watch_drain(fi->watch);
+	}
 	for (steps = 0; steps < TURN_STEPS && n < TURN_BATCHES && bytes < TURN_BYTES; steps++) {
 		t = next_tail(fi);
 		if (!t)

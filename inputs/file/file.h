@@ -121,8 +121,9 @@ struct file_input {
 	uint32_t narrivals;  /* ever noted */
 	struct str departed; /* owned: the last name that a rename took away */
 	uint32_t departed_cookie;
-	uint64_t looks;   /* scans and looks at noted names */
-	struct buf names; /* noted, each with a NUL behind it */
+	uint64_t looks;         /* scans and looks at noted names, */
+	uint64_t drained_looks; /* and when the watch was asked for more before a read */
+	struct buf names;       /* noted, each with a NUL behind it */
 	uint16_t full_length_key;
 	bool is_started, is_stopped, is_paused, is_first_scan;
 	bool must_walk;       /* the next scan may not be a short one */

@@ -447,17 +447,41 @@ void tail_set_path(struct tail *t, struct str path)
 	tail_ready(t);
 }
 
-/* By birth, which has the grain of the kernel's clock or is not told; then by when they were found;
- * of those found together, what was renamed more often is older. */
+/* Its name is still the one that all files of its label had first. */
+static bool has_first_name(const struct tail *t)
+{
+	struct file_look look;
+
+	return t->path.p && str_eq(t->path, t->pos->path) && file_look_path(t->path.p, &look) &&
+	       file_id_eq(&look.id, &t->id);
+}
+
+/* By birth, which has the grain of the kernel's clock or is not told; then the one that has the name now;
+ * then by when they were found; of those found together, what was renamed more often is older. */
 static bool is_younger(const struct tail *a, const struct tail *b)
 {
 	if (a->pos->born_ns && b->pos->born_ns && a->pos->born_ns != b->pos->born_ns)
 		return a->pos->born_ns > b->pos->born_ns;
+	if (has_first_name(a) != has_first_name(b))
+		return has_first_name(a);
 	if (a->found_look != b->found_look)
 		return a->found_look > b->found_look;
 	if (a->hops != b->hops)
 		return a->hops < b->hops;
 	return a->pos->order > b->pos->order;
+}
+
+/* Whose neighbour was born in the same tick: how they came is known now, and after a restart it is not. */
+static void tell_apart(struct tail *t, const struct tail *younger)
+{
+	int64_t born_ns = t->pos->born_ns;
+
+	if (born_ns && younger && younger->pos->born_ns == born_ns)
+		born_ns--;
+	else if (born_ns && t->after && t->after->pos->born_ns == born_ns)
+		born_ns += 1000;
+	if (born_ns != t->pos->born_ns)
+		positions_born(t->fi->positions, t->pos, born_ns);
 }
 
 /* Files of the same name are read from the oldest to the youngest: t between its neighbours. */
@@ -481,6 +505,7 @@ static void line_up(struct tail *t)
 	}
 	if (younger)
 		younger->after = t;
+	tell_apart(t, younger);
 	/* It may have grown since it was looked at: to its end once more, before t is read. */
 	if (t->after && !t->after->is_closed) {
 		t->after->is_at_end = false;
@@ -513,13 +538,13 @@ struct tail *tail_new(struct file_input *fi, int fd, const struct file_look *loo
 	fi->tails = t;
 	pos->is_open = true;
 	pos->left_bytes = 0;
-	if (!pos->archive)
-		line_up(t); /* nobody waits until an archive is read */
 	map_add(&fi->by_id, &t->by_id, tail_id_hash(&t->id));
 	fi->nopen++;
 	metric_add(fi->open_files, 1);
 	tail_count_behind(t);
 	tail_set_path(t, path);
+	if (!pos->archive)
+		line_up(t); /* nobody waits until an archive is read */
 	idle_take(t, fd);
 	if (look->nlink > 1 || look->is_mount)
 		watch_file(fi->watch, &active_rare(t)->watched, fd);

@@ -467,6 +467,56 @@ static void storm(void)
 	}
 }
 
+static int same_tick(int fd, const char *path, int flags, unsigned mask, struct statx *s)
+{
+	int r = os_kernel.statx(fd, path, flags, mask, s);
+
+	s->stx_btime.tv_sec = 1000000000;
+	s->stx_btime.tv_nsec = 0;
+	return r;
+}
+
+/* A file is renamed and the next one made in one tick of the kernel's clock, and before the event of the first
+ * is looked at: the second is found first. The order is kept, also over a kill that comes before anything of
+ * the first is settled. */
+static void made_in_one_tick(void)
+{
+	struct os_ops coarse = os_kernel;
+
+	coarse.statx = same_tick;
+	os = &coarse;
+	for (int kills = 0; kills < 2; kills++) {
+		struct rig *g = rig_new("a.log*");
+
+		ROW(kills ? "killed" : "runs on");
+		rig_start(g);
+		g->holds = kills;
+		append(g, "a.log", "1\n");
+		OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
+		append(g, "a.log", "2\n");
+		find_note_name(rig_input(g), str_c(rig_path(g, "a.log")), NAME_CREATED, 0);
+		find_noted_names(rig_input(g)); /* as if the kernel had told no more yet */
+		UNTIL(g, g->ngot == 2);
+		if (kills) {
+			OK(rename(rig_path(g, "a.log.1"), rig_path(g, "a.log.2")) == 0);
+			OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
+			append(g, "a.log", "3\n");
+			rig_kill(g);
+			rig_forget(g);
+			rig_start(g);
+			UNTIL(g, g->ngot == 3);
+		}
+		for (size_t i = 0; i < g->ngot; i++) {
+			char want[] = { (char)('1' + i), 0 };
+
+			EQ_STR(str_c(g->got[i].line), want);
+			EQ_STR(str_c(g->got[i].filename), rig_path(g, "a.log"));
+		}
+		rig_end(g);
+	}
+	os = &os_kernel;
+}
+
 int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
@@ -483,6 +533,7 @@ int main(void)
 	RUN(moved_and_rotated_while_down);
 	RUN(killed_and_rotated);
 	RUN(finished_and_rotated);
+	RUN(made_in_one_tick);
 	RUN(storm);
 	return test_end();
 }
