@@ -10,6 +10,7 @@
 #include "agent/cli.h"
 #include "agent/cli_common.h"
 #include "agent/conf_doc.h"
+#include "agent/doc_cli.h"
 #include "agent/positions_cli.h"
 #include "agent/quickstart.h"
 #include "agent/registry.h"
@@ -322,9 +323,11 @@ struct topics {
 	size_t n;
 };
 
+/* What help knows besides commands and plugins. */
+static const char *const own_topics[] = { "agent", "pipeline", "tests", NULL };
+
 static const char *nth_topic(const void *ctx, size_t i)
 {
-	static const char *const own[] = { "agent", "pipeline", "tests" };
 	const struct topics *topics = ctx;
 
 	if (i < ARRAY_LEN(commands))
@@ -333,7 +336,7 @@ static const char *nth_topic(const void *ctx, size_t i)
 	if (i < topics->n)
 		return topics->plugins[i].name;
 	i -= topics->n;
-	return i < ARRAY_LEN(own) ? own[i] : NULL;
+	return i < ARRAY_LEN(own_topics) ? own_topics[i] : NULL;
 }
 
 /* Everything of that name. */
@@ -394,6 +397,14 @@ static int unknown_command(const char *name)
 		fprintf(stderr, " (did you mean '%s'?)", nearest);
 	fputs("; `tailrace help` lists them\n", stderr);
 	return EXIT_WRONG;
+}
+
+void cli_describe(struct doc_cli *ret)
+{
+	*ret = (struct doc_cli){ .commands = commands,
+				 .ncommands = ARRAY_LEN(commands),
+				 .topics = own_topics };
+	ret->plugins = registry(&ret->nplugins);
 }
 
 int cli_main(int argc, char **argv)

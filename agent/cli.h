@@ -9,4 +9,8 @@
 /* Runs the command that argv names and returns the exit code of the program. */
 int cli_main(int argc, char **argv);
 
+/* What there is, for documents. */
+struct doc_cli;
+void cli_describe(struct doc_cli *ret);
+
 #endif

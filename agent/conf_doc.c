@@ -99,9 +99,8 @@ static const char *default_text(const struct conf_field *f)
 	return f->def ? f->def : "";
 }
 
-/* Options in front, rarely needed ones behind: calls `each` for every field in that order. */
-static void in_order(struct buf *out, const struct conf_table *table, unsigned indent,
-		     void (*each)(struct buf *, const struct conf_field *, unsigned))
+void conf_doc_in_order(struct buf *out, const struct conf_table *table, unsigned indent,
+		       void (*each)(struct buf *, const struct conf_field *, unsigned))
 {
 	for (int pass = 0; pass < 2; pass++)
 		for (size_t i = 0; i < table->n; i++)
@@ -186,7 +185,7 @@ static void help_field(struct buf *out, const struct conf_field *f, unsigned ind
 
 void conf_doc_help_table(struct buf *out, const struct conf_table *table, unsigned indent)
 {
-	in_order(out, table, indent, help_field);
+	conf_doc_in_order(out, table, indent, help_field);
 }
 
 /* Without its period, if it has one. */
@@ -267,8 +266,8 @@ static void page_table(struct buf *out, const struct conf_table *common,
 {
 	buf_c(out, "| Option | Value | Default | Meaning |\n|---|---|---|---|\n");
 	if (common)
-		in_order(out, common, 0, page_row);
-	in_order(out, table, 0, page_row);
+		conf_doc_in_order(out, common, 0, page_row);
+	conf_doc_in_order(out, table, 0, page_row);
 	for (size_t i = 0; i < table->n; i++) {
 		if (!table->fields[i].table)
 			continue;

@@ -15,6 +15,10 @@ const struct conf_table *conf_doc_common(enum conf_plugin_kind kind);
 /* What a value looks like, in words: "size from 1KiB to 1MiB". */
 void conf_doc_type(struct buf *out, const struct conf_field *f);
 
+/* Options in front, rarely needed ones behind: calls `each` for every field in that order. */
+void conf_doc_in_order(struct buf *out, const struct conf_table *table, unsigned indent,
+		       void (*each)(struct buf *, const struct conf_field *, unsigned));
+
 /* For a terminal of 80 columns. */
 void conf_doc_help(struct buf *out, const struct conf_plugin *plugin);
 void conf_doc_help_table(struct buf *out, const struct conf_table *table, unsigned indent);
@@ -37,5 +41,9 @@ void conf_doc_schema(struct buf *out, const struct conf_plugin *plugins, size_t 
  * .out, which the pages of stages end with. */
 int conf_doc_write(const char *dir, const char *examples, const struct conf_plugin *plugins,
 		   size_t n, bool is_check);
+
+/* The same for man pages and completion, in the folders man and completion below dir. */
+struct doc_cli;
+int conf_doc_write_cli(const char *dir, const struct doc_cli *doc, bool is_check);
 
 #endif

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The files of docs/reference: written, or compared with what is there. */
+/* The files of docs/reference, packaging/man and packaging/completion: written, or compared with what is there. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "agent/conf_doc.h"
+#include "agent/doc_cli.h"
 
 #define NAME_SIZE 4096
 
@@ -163,6 +164,30 @@ int conf_doc_write(const char *dir, const char *examples, const struct conf_plug
 		put(&t, name, &text);
 	}
 	sweep(&t, plugins, n);
+	buf_fini(&text);
+	return t.rc ? t.rc : t.differing;
+}
+
+int conf_doc_write_cli(const char *dir, const struct doc_cli *doc, bool is_check)
+{
+	static const struct {
+		const char *name;
+		void (*make)(struct buf *out, const struct doc_cli *doc);
+	} files[] = {
+		{ "man/tailrace.1", doc_man_program },
+		{ "man/tailrace.yaml.5", doc_man_conf },
+		{ "completion/tailrace.bash", doc_completion_bash },
+		{ "completion/tailrace.zsh", doc_completion_zsh },
+		{ "completion/tailrace.fish", doc_completion_fish },
+	};
+	struct target t = { .dir = dir, .is_check = is_check };
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_LEN(files); i++) {
+		buf_clear(&text);
+		files[i].make(&text, doc);
+		put(&t, files[i].name, &text);
+	}
 	buf_fini(&text);
 	return t.rc ? t.rc : t.differing;
 }

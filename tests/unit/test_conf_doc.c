@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The option tables of every plugin are complete, and docs/reference is what they say.
- * `test_conf_doc --update` rewrites docs/reference. */
+/* The option tables of every plugin are complete, and docs/reference, the man pages and the completion are what they
+ * say. `test_conf_doc --update` rewrites those. */
 #include "tests/unit/test.h"
 
 #include "agent/agent_conf.h"
+#include "agent/cli.h"
 #include "agent/conf_doc.h"
 #include "agent/conf_yaml.h"
+#include "agent/doc_cli.h"
 #include "agent/registry.h"
 
 #define REFERENCE SOURCE_DIR "/docs/reference"
+#define PACKAGING SOURCE_DIR "/packaging"
 #define EXAMPLES GOLDEN_DIR "/stages"
 
 static const struct conf_plugin *plugins;
@@ -173,18 +176,32 @@ static void test_reference(void)
 	EQ_INT(conf_doc_write(REFERENCE, EXAMPLES, plugins, nplugins, true), 0);
 }
 
+static void test_cli(void)
+{
+	struct doc_cli doc;
+
+	cli_describe(&doc);
+	EQ_INT(conf_doc_write_cli(PACKAGING, &doc, true), 0);
+}
+
 int main(int argc, char **argv)
 {
 	plugins = registry(&nplugins);
 	if (argc > 1 && !strcmp(argv[1], "--update")) {
 		int n = conf_doc_write(REFERENCE, EXAMPLES, plugins, nplugins, false);
 
-		printf("%d files of docs/reference rewritten\n", n);
-		return n < 0;
+		struct doc_cli doc;
+		int ncli;
+
+		cli_describe(&doc);
+		ncli = conf_doc_write_cli(PACKAGING, &doc, false);
+		printf("%d files of docs/reference and %d of packaging rewritten\n", n, ncli);
+		return n < 0 || ncli < 0;
 	}
 	RUN(test_tables);
 	RUN(test_samples);
 	RUN(test_help);
 	RUN(test_reference);
+	RUN(test_cli);
 	return test_end();
 }
