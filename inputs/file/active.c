@@ -22,8 +22,8 @@ static bool is_needed(const struct active *a)
 {
 	const struct tail *t = a->tail;
 
-	return a->line.outstanding || a->timer.slot || a->troubles || t->is_replaying ||
-	       t->must_flush || t->is_ahead;
+	return a->is_unheard || a->line.outstanding || a->timer.slot || a->troubles ||
+	       t->is_replaying || t->must_flush || t->is_ahead;
 }
 
 static void on_timer(struct timer *timer)

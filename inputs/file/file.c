@@ -450,6 +450,7 @@ static int file_open(struct input *in, struct err *err)
 	fi->probe = mem_alloc(PROBE_BYTES);
 	archives_init(fi);
 	fi->pace_look_ns = PACE_LOOK_NS;
+	fi->census_every_ns = PACE_CENSUS_NS;
 	fi->active_keep_ns = ACTIVE_KEEP_NS;
 	fi->watch = watch_new(in->loop, (enum watch_mode)fi->conf->watch, &watch_ops, fi);
 	return 0;

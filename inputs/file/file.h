@@ -24,11 +24,13 @@
 #include "inputs/file/positions.h"
 #include "inputs/file/watch.h"
 #include "inputs/input.h"
+#include "lib/clock.h"
 #include "lib/map.h"
 #include "pipeline/stages/multiline.h"
 
 #define TURN_BATCHES 64 /* submitted together */
 #define PACE_LOOK_NS (100 * INT64_C(1000))
+#define PACE_CENSUS_NS NS_PER_S
 #define TURN_BYTES ((size_t)1 << 20)
 #define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
@@ -98,6 +100,9 @@ struct file_input {
 	int64_t pace_began_ns;   /* monotonic */
 	int64_t pace_look_ns;    /* of a round, for each look in it */
 	uint32_t pace_round, pace_looks;
+	int64_t census_every_ns, census_ns; /* monotonic: the last one */
+	uint32_t census_round;
+	size_t nunheard; /* actives with is_unheard */
 	struct poller poller;
 	struct timer scan_timer, poll_timer, save_timer;
 	int64_t scanned_at_ns;               /* monotonic */
@@ -162,10 +167,14 @@ struct active {
 	struct ack_line line;
 	struct timer timer;
 	int64_t grown_ns;    /* monotonic: when new bytes were seen last */
+	int64_t asked_ns;    /* the same, by statx(); 0: it must be asked now */
 	unsigned troubles;   /* in a row */
 	uint32_t generation; /* counts rewrites: acks of older ones move nothing */
 	uint32_t want_bytes; /* so that a batch is about full of records */
 	uint32_t line_bytes; /* recent mean */
+	uint32_t last_bytes; /* of the last batch */
+	uint32_t ngrown;     /* how often new bytes were seen since the last census (pace.c) */
+	bool is_unheard;     /* no event tells of its bytes: looked at in every round */
 	bool is_used;        /* since the last time that it was asked */
 };
 
@@ -304,6 +313,12 @@ struct flight *tail_flight(struct tail *t, const struct pos_range *r, size_t byt
 
 /* ---- active.c ----------------------------------------------------------------------------- */
 
+/* New bytes were seen. Returns the time, monotonic. */
+static inline int64_t active_grew(struct active *a)
+{
+	a->ngrown++;
+	return a->grown_ns = clock_mono_ns();
+}
 /* Made when there is none. */
 struct active *active_of(struct tail *t);
 struct rare *active_rare(struct tail *t);
@@ -344,6 +359,10 @@ bool idle_is_unchanged(const struct tail *t);
 void pace_written(struct tail *t);
 /* Not held any more. */
 void pace_forget(struct tail *t);
+/* It has another path, in a directory that is heard or not. */
+void pace_moved(struct tail *t);
+/* Needs no looks without an event any more. */
+void pace_hear(struct tail *t);
 
 /* ---- read.c ------------------------------------------------------------------------------- */
 
@@ -400,6 +419,8 @@ bool open_is_refused(const struct file_input *fi, struct str path);
 void links_note(struct file_input *fi, struct str link);
 /* The links that lead through this path, one by one: *at is NULL first; STR_NONE behind the last. */
 struct str links_to(const struct file_input *fi, struct str target, struct map_node **at);
+/* Tells the watch which directories they lead into. */
+void links_count(struct file_input *fi);
 /* After a scan: links that were not noted in it are gone. */
 void links_swept(struct file_input *fi);
 void links_fini(struct file_input *fi);

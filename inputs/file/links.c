@@ -130,6 +130,12 @@ struct str links_to(const struct file_input *fi, struct str target, struct map_n
 	return STR_NONE;
 }
 
+void links_count(struct file_input *fi)
+{
+	for (const struct hop *h = fi->hops; h; h = h->next)
+		watch_census_link(fi->watch, h->target);
+}
+
 void links_swept(struct file_input *fi)
 {
 	for (struct hop **at = &fi->hops; *at;) {

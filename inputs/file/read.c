@@ -17,6 +17,9 @@
 #define PROBE_WORK ((uint64_t)1 << 20) /* searched at most in one go */
 #define READ_FLOOR ((size_t)4096)
 #define CLOCK_BACK_NS (10 * NS_PER_S)
+#define ASK_EVERY_NS NS_PER_S /* how long a file is, when it grows all the time */
+#define GUESS_MAX ((size_t)16384)
+#define RECS_SPARE 16
 
 struct reader {
 	struct tail *t;
@@ -24,6 +27,7 @@ struct reader {
 	size_t again_at;
 	uint64_t limit; /* nothing behind it is read now */
 	bool is_final;  /* what stands before limit without line end is a line */
+	bool is_guess;  /* limit is more than there will be */
 };
 
 static size_t max_read(const struct tail *t)
@@ -141,32 +145,69 @@ static enum read_result came_short(struct tail *t, ssize_t got)
 	return got < 0 ? trouble(t) : READ_END;
 }
 
+/* What a read tells that was tried for more than there is: up to where there is something. A file that
+ * shrank, is another one, or grew by more than was tried for is asked, next time. */
+static enum read_result learn(struct reader *r, uint64_t got, bool is_same, bool is_full)
+{
+	struct tail *t = r->t;
+
+	if (!is_same || is_full || got < t->partial) {
+		t->active->asked_ns = 0;
+		return READ_AGAIN;
+	}
+	if (got == t->partial)
+		return READ_END;
+	active_grew(t->active);
+	r->limit = t->size = t->offset + got;
+	return READ_BATCH;
+}
+
+/* To read n bytes into; for few lines with room for their records behind them. */
+static size_t room_for(const struct reader *r, size_t n)
+{
+	const struct active *a = r->t->active;
+	size_t likely = r->is_guess ? a->last_bytes + a->last_bytes / 2 + MARKER_BYTES : n;
+
+	if (!a->line_bytes || likely > GUESS_MAX)
+		return n;
+	likely += (likely / a->line_bytes + RECS_SPARE) * sizeof(struct rec);
+	return likely > n ? likely : n;
+}
+
 /* Reads n bytes from offset on, and the marker before it, into a new batch; *ret is what came, in
  * the arena but not taken. */
 static enum read_result get(struct reader *r, size_t n, struct batch **ret_batch, struct str *ret)
 {
 	struct tail *t = r->t;
-	size_t before = marker_size(t->offset);
-	struct batch *b = input_batch(t->fi->in, &active_of(t)->source, before + n);
+	struct source *source = &active_of(t)->source;
+	size_t before = marker_size(t->offset), room = room_for(r, before + n);
+	struct batch *b = input_batch(t->fi->in, source, room);
+	enum read_result result = READ_BATCH;
+	bool is_same = false;
 	ssize_t got;
 	char *p;
 
 	if (!b)
 		return READ_NO_CREDIT;
-	p = arena_room(&b->arena, before + n);
-	got = tail_bytes(t, p, before + n, t->offset - before);
-	if (got < 0) {
+	p = arena_room(&b->arena, room);
+	got = r->is_guess ? OS_RETRY(os->pread(t->fd, p, before + n, (off_t)(t->offset - before)))
+			  : tail_bytes(t, p, before + n, t->offset - before);
+	if (got >= (ssize_t)before)
+		is_same = !before || ident_hash(p, before) == t->marker;
+	if (got < 0)
+		result = trouble(t);
+	else if (r->is_guess)
+		result = learn(r, (uint64_t)got - (is_same ? before : 0), is_same,
+			       (size_t)got == before + n);
+	else if (got <= (ssize_t)before)
+		result = READ_END; /* shrunk since it was looked at */
+	else if (!is_same)
+		result = READ_AGAIN;
+	if (result != READ_BATCH) {
 		batch_free(b);
-		return trouble(t);
-	}
-	if (got <= (ssize_t)before) {
-		batch_free(b); /* shrunk since it was looked at */
-		return READ_END;
-	}
-	if (before && ident_hash(p, before) != t->marker) {
-		batch_free(b);
-		tail_restart(t);
-		return READ_AGAIN;
+		if (result == READ_AGAIN && !r->is_guess)
+			tail_restart(t);
+		return result;
 	}
 	*ret_batch = b;
 	*ret = str_make(p + before, (size_t)got - before);
@@ -231,6 +272,7 @@ static void adapt(struct tail *t, const struct batch *b, size_t used)
 	else if (b->nrecs < BATCH_RECS_MAX / 4 * 3)
 		a->want_bytes = a->want_bytes > max_read(t) ? 0 : a->want_bytes / 4 * 5;
 	a->line_bytes = (uint32_t)(used / b->nrecs) + 1;
+	a->last_bytes = (uint32_t)used;
 }
 
 /* No line end up to the end of text, or up to zeros. */
@@ -241,6 +283,7 @@ static enum read_result leave_unfinished(struct reader *r, struct str text, uint
 	size_t odd = text.n % decoder_unit(t->decoder);
 
 	t->partial = text.n - odd;
+	tail_count_behind(t);
 	t->active->want_bytes = 0;
 	if (!nuls.n && text.n == left) {
 		t->blank = odd;
@@ -265,18 +308,19 @@ static size_t bytes_to_read(const struct tail *t, uint64_t left)
 static enum read_result read_lines(struct reader *r, struct read_batch *ret)
 {
 	struct tail *t = r->t;
-	uint64_t left = r->limit - t->offset;
 	size_t unit = decoder_unit(t->decoder), used, whole, n;
 	enum read_result result;
 	struct nul_run nuls;
 	struct batch *b;
 	struct str text;
 	const char *last;
+	uint64_t left;
 	int64_t t0_ns;
 
-	result = get(r, bytes_to_read(t, left), &b, &text);
+	result = get(r, bytes_to_read(t, r->limit - t->offset), &b, &text);
 	if (result != READ_BATCH)
 		return result;
+	left = r->limit - t->offset;
 	nuls = decoder_find_nuls(t->decoder, text);
 	if (nuls.n)
 		text.n = nuls.start;
@@ -291,7 +335,7 @@ static enum read_result read_lines(struct reader *r, struct read_batch *ret)
 	/* Taken before records are added: both come from the arena. */
 	arena_take(&b->arena, (size_t)(text.p - arena_room(&b->arena, 0)) + whole);
 	if (t->active->line_bytes) {
-		size_t guess = whole / t->active->line_bytes + 16;
+		size_t guess = whole / t->active->line_bytes + RECS_SPARE;
 
 		batch_reserve(b, guess < BATCH_RECS_MAX ? (uint32_t)guess : BATCH_RECS_MAX);
 	}
@@ -613,6 +657,32 @@ static void find_again(struct reader *r)
 	t->is_replaying = false;
 }
 
+/* It grew a moment ago, was read to its end, and there is nothing that makes it a special one. */
+static bool is_steady(const struct tail *t)
+{
+	const struct active *a = t->active;
+
+	return a && loop_now_ns(t->fi->in->loop) - a->asked_ns < ASK_EVERY_NS && t->fd >= 0 &&
+	       !t->after && !t->rare && !t->is_rotated && !t->is_replaying && !t->must_flush &&
+	       !t->is_unseen && !t->blank && t->knows_decoder && t->pos->head_n == HEAD_BYTES &&
+	       t->size == t->offset + t->partial &&
+	       2 * ((size_t)t->partial + a->last_bytes) < GUESS_MAX;
+}
+
+/* How long it is shows when it is read: nothing is asked before. The bytes before the position tell,
+ * as always, whether it is what it was. */
+static enum read_result read_guess(struct tail *t, struct read_batch *ret)
+{
+	struct reader r = { .t = t, .is_guess = true };
+	size_t likely = t->active->last_bytes + (size_t)t->partial;
+
+	/* So that all of it is in a small chunk, mostly. */
+	r.limit = t->offset +
+		  (likely < READ_FLOOR / 2 ? READ_FLOOR - MARKER_BYTES : 2 * likely + READ_FLOOR);
+	idle_used(t);
+	return read_lines(&r, ret);
+}
+
 enum read_result tail_read(struct tail *t, struct read_batch *ret)
 {
 	struct reader r = { .t = t };
@@ -621,6 +691,8 @@ enum read_result tail_read(struct tail *t, struct read_batch *ret)
 	CHECK_OBJ(t, TAIL_MAGIC);
 	if (tail_must_wait(t))
 		return READ_WAIT;
+	if (is_steady(t))
+		return read_guess(t, ret);
 	if (!tail_look(t))
 		return READ_CLOSED;
 	if (t->is_unseen)

@@ -242,7 +242,7 @@ bool tail_look(struct tail *t)
 	if (size != t->size || (t->blank && mtime_ns != t->mtime_ns)) {
 		t->blank = 0; /* looked at again: there may be text now */
 		if (t->active)
-			t->active->grown_ns = clock_mono_ns();
+			t->active->asked_ns = active_grew(t->active);
 		t->must_flush = false; /* the line goes on */
 	}
 	t->size = size;
@@ -444,6 +444,7 @@ void tail_set_path(struct tail *t, struct str path)
 		t->is_at_end = false;
 	}
 	tail_count_behind(t);
+	pace_moved(t);
 	tail_ready(t);
 }
 
@@ -569,6 +570,7 @@ static void detach(struct tail *t)
 	t->fi->must_walk |= t->path.p != NULL; /* whatever it is called by is not read now */
 	leave_queue(t);
 	pace_forget(t);
+	pace_hear(t);
 	if (t->active)
 		loop_timer_del(t->fi->in->loop, &t->active->timer);
 	map_del(&t->fi->by_id, &t->by_id);

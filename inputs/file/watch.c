@@ -48,6 +48,8 @@ struct dir {
 	bool is_limited;    /* polled for want of watches, which may come */
 	struct stamp stamp; /* before it was read last */
 	bool is_sure;       /* a file system where inotify is known to tell everything */
+	bool is_muted, has_links;
+	uint64_t nevents, nfiles, growths; /* of bytes since the last census; of the one going on */
 };
 
 struct source_fd {
@@ -67,7 +69,7 @@ struct watch {
 	struct dir *dirs;
 	struct map by_path, by_names_wd, by_bytes_wd, files_by_wd;
 	size_t ndirs;
-	unsigned round, polled;
+	unsigned round, polled, muted;
 	bool has_told_watches, has_told_instances;
 	struct buf path;            /* of the last event */
 	const struct dir *path_dir; /* whose path it begins with, with the slash, or NULL */
@@ -191,6 +193,7 @@ static void drop_dir(struct watch *w, struct dir **at)
 	drop_wd(&w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd);
 	map_del(&w->by_path, &d->by_path);
 	w->polled -= d->is_polled;
+	w->muted -= d->is_muted;
 	w->ndirs--;
 	if (w->path_dir == d)
 		w->path_dir = NULL;
@@ -238,7 +241,7 @@ static void add_watches(struct watch *w, struct dir *d)
 	add_wd(w, d, &w->names, &w->by_names_wd, &d->by_names_wd, &d->names_wd,
 	       IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_ATTRIB | IN_DELETE_SELF |
 		       IN_MOVE_SELF);
-	if (d->what & WALK_FILES && (!d->is_polled || was_limited))
+	if (d->what & WALK_FILES && !d->is_muted && (!d->is_polled || was_limited))
 		add_wd(w, d, &w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd, IN_MODIFY);
 	if (was_limited && !d->is_limited && d->is_polled) {
 		d->is_polled = false;
@@ -432,11 +435,14 @@ static void handle(struct watch *w, struct source_fd *fd, const struct inotify_e
 	}
 	for (n = map_first(m, (uint64_t)e->wd); n; n = next) {
 		next = map_next(n);
-		if (!fd->is_bytes)
+		if (!fd->is_bytes) {
 			name_event(w, container_of(n, struct dir, by_names_wd), e);
-		else if (e->len)
-			w->ops->modified(
-				w->ctx, event_path(w, container_of(n, struct dir, by_bytes_wd), e));
+		} else if (e->len) {
+			struct dir *d = container_of(n, struct dir, by_bytes_wd);
+
+			d->nevents++;
+			w->ops->modified(w->ctx, event_path(w, d, e));
+		}
 	}
 }
 
@@ -545,6 +551,82 @@ bool watch_missed(struct watch *w, struct str file_path)
 		return false;
 	start_polling(w, d, "inotify did not tell of changes");
 	return true;
+}
+
+/* ---- muting ------------------------------------------------------------------------------- */
+
+#define EVENTS_PER_LOOK 2 /* more cost more than a look */
+
+void watch_census_begin(struct watch *w)
+{
+	for (struct dir *d = w->dirs; d; d = d->next) {
+		d->nfiles = d->growths = 0;
+		d->has_links = false;
+	}
+}
+
+void watch_census_file(struct watch *w, struct str path, uint64_t growths)
+{
+	struct dir *d = dir_of(w, path);
+
+	if (!d)
+		return;
+	d->nfiles++;
+	d->growths += growths;
+}
+
+/* Written to under one name, looked at under another: must be heard. */
+void watch_census_link(struct watch *w, struct str target)
+{
+	struct dir *d = dir_of(w, target);
+
+	if (d)
+		d->has_links = true;
+}
+
+static bool must_mute(const struct watch *w, const struct dir *d, uint64_t rounds)
+{
+	uint64_t looks = d->nfiles * rounds;
+
+	if (d->is_muted)
+		return d->growths >= looks / 4 && d->nfiles && !d->has_links;
+	return d->bytes_wd >= 0 && d->nfiles && !d->has_links && !d->is_polled &&
+	       !is_shared(&w->by_bytes_wd, &d->by_bytes_wd) && d->growths >= looks / 2 &&
+	       d->nevents > looks * EVENTS_PER_LOOK;
+}
+
+static void mute(struct watch *w, struct dir *d, bool is_muted)
+{
+	d->is_muted = is_muted;
+	w->muted += is_muted ? 1U : -1U;
+	if (is_muted) {
+		drop_wd(&w->bytes, &w->by_bytes_wd, &d->by_bytes_wd, &d->bytes_wd);
+		return;
+	}
+	add_watches(w, d);
+	if (d->is_polled)
+		w->ops->rescan(w->ctx, false); /* no watch was left for it: begins polling */
+}
+
+bool watch_census_end(struct watch *w, uint64_t rounds)
+{
+	bool has_changed = false;
+
+	for (struct dir *d = w->dirs; d; d = d->next) {
+		if (must_mute(w, d, rounds) != d->is_muted) {
+			mute(w, d, !d->is_muted);
+			has_changed = true;
+		}
+		d->nevents = 0;
+	}
+	return has_changed;
+}
+
+bool watch_is_muted(const struct watch *w, struct str file_path)
+{
+	const struct dir *d = w && w->muted ? dir_of(w, file_path) : NULL;
+
+	return d && d->is_muted;
 }
 
 /* ---- life --------------------------------------------------------------------------------- */

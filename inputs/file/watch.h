@@ -70,6 +70,18 @@ bool watch_is_sure(const struct watch *w);
 /* A file has changed and inotify did not say so. After a few times its directory is polled. Returns
  * true when that was decided now. */
 bool watch_missed(struct watch *w, struct str file_path);
+/* Events of bytes are worth their price as long as they spare looks. A census finds directories where
+ * they do not: begin, each file in a directory with how often it was seen to grow, each path that a
+ * link leads to, end. `rounds`: how often each file could have been looked at since the last one. Where
+ * there were several events for each look, and most looks find something, a directory is muted: nothing
+ * is told of bytes in it (of names, as always), and somebody must look at its files. Where few of those
+ * looks find anything, it is heard again. Returns whether any was muted or not any more. */
+void watch_census_begin(struct watch *w);
+void watch_census_file(struct watch *w, struct str path, uint64_t growths);
+void watch_census_link(struct watch *w, struct str target);
+bool watch_census_end(struct watch *w, uint64_t rounds);
+/* The directory of this file is muted. */
+bool watch_is_muted(const struct watch *w, struct str file_path);
 /* Hands out the events that are waiting, before what they are about is judged by other means. */
 void watch_drain(struct watch *w);
 
