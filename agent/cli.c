@@ -234,6 +234,12 @@ static const struct cli_flag dead_letters_flags[] = {
 	FLAG(format, "text|json", "list: how they are printed (default text)"),
 	{ 0 },
 };
+static const struct cli_flag doctor_flags[] = {
+	CONFIG_FLAG,
+	FLAG(user, "NAME", "whom the service runs as (default: the running agent's, or tailrace)"),
+	FLAG(json, NULL, "one JSON object a check"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -242,6 +248,9 @@ static const struct cli_command commands[] = {
 	  cmd_check },
 	{ "config", "", "print the values in force, and where each came from", config_flags, 0,
 	  cmd_config },
+	{ "doctor", "[CONFIG.yaml]",
+	  "look for what will go wrong on this machine, and say what to type", doctor_flags, 1,
+	  cli_doctor },
 	{ "dry-run", "[CONFIG.yaml] [FILE...|-]",
 	  "send any amount of lines through one pipeline; the result, and a summary of it",
 	  dry_run_flags, CLI_REST_MAX, cli_dry_run },

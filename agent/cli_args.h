@@ -12,7 +12,7 @@
 /* Every value any command knows; what was not given is NULL or false. */
 struct cli_args {
 	const char *config, *pipeline, *format, *state_dir, *input, *offset, *labels, *junit, *run,
-		*limit;
+		*limit, *user;
 	bool quickstart, plain, dry_run, help, json, explain, inputs, quiet;
 	const char *rest[CLI_REST_MAX]; /* what is no flag */
 	int nrest;

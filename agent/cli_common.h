@@ -25,6 +25,7 @@ int cli_open(const char *path, struct err *err);
 /* Is stdout for somebody who wants to see colours? */
 bool cli_is_coloured(void);
 
+int cli_doctor(const struct cli_args *args);
 int cli_dry_run(const struct cli_args *args);
 int cli_explain(const struct cli_args *args);
 int cli_redact(const struct cli_args *args);

@@ -25,6 +25,7 @@
 #include "pipeline/labels.h"
 
 struct input;
+struct doctor;
 struct intake;
 
 /* A stage by its name, with the option struct it is to have. */
@@ -51,6 +52,8 @@ struct input_ops {
 	void (*stop)(struct input *in);   /* submits nothing after this returns; acks still come */
 	/* True when every batch is settled (or nobody waits for it): the drain is over. */
 	bool (*is_idle)(struct input *in);
+	/* What `tailrace doctor` should look at, without an instance: lib/doctor.h. May be NULL. */
+	void (*doctor)(struct doctor *d, const char *name, const void *conf);
 	void (*close)(struct input *in); /* accepts a half-opened instance */
 };
 

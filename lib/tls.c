@@ -328,6 +328,24 @@ void tls_server_free(struct tls_server *s)
 	mem_free(s);
 }
 
+int tls_cert_end(struct str path, int64_t *ret_s, struct err *err)
+{
+	BIO *bio = BIO_new_file(path.p, "r");
+	X509 *cert;
+	struct tm tm;
+	int rc = 0;
+
+	ERR_clear_error();
+	cert = bio ? PEM_read_bio_X509(bio, NULL, no_password, NULL) : NULL;
+	if (!cert || ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) != 1)
+		rc = err_set(err, -EINVAL, "no certificate is in " STR_FMT, STR_ARG(path));
+	else
+		*ret_s = (int64_t)timegm(&tm);
+	X509_free(cert);
+	BIO_free(bio);
+	return rc;
+}
+
 int tls_server_refresh(struct tls_server *s, struct err *err)
 {
 	int64_t now_ns = clock_mono_ns();

@@ -40,6 +40,9 @@ void tls_server_free(struct tls_server *s);
  * use stay. To be called before a connection is made. */
 int tls_server_refresh(struct tls_server *s, struct err *err);
 
+/* When a certificate (the first of a PEM file) ends, in Unix seconds. 0, or negative with err. */
+int tls_cert_end(struct str path, int64_t *ret_s, struct err *err);
+
 /* One connection; the descriptor stays the caller's. */
 struct tls;
 struct tls *tls_new(struct tls_server *s, int fd);

@@ -16,6 +16,7 @@
 #include "pipeline/budget.h"
 #include "pipeline/labels.h"
 
+struct doctor;
 struct output;
 
 /* How dead letters ended that were sent again. */
@@ -47,6 +48,8 @@ struct output_ops {
 	 * NULL: this output has none. 0, or negative with err. */
 	int (*replay)(const char *name, const void *conf, const char *state_dir,
 		      struct replay_sum *ret, struct err *err);
+	/* What `tailrace doctor` should look at, without an instance: lib/doctor.h. May be NULL. */
+	void (*doctor)(struct doctor *d, const char *name, const void *conf);
 };
 
 struct output {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "inputs/file/doctor.h"
 #include "inputs/file/archives.h"
 #include "lib/buf.h"
 #include "lib/check.h"
@@ -544,4 +545,5 @@ const struct input_ops input_file = {
 	.stop = file_stop,
 	.is_idle = file_is_idle,
 	.close = file_close,
+	.doctor = file_doctor,
 };

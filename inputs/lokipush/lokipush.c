@@ -3,6 +3,7 @@
 #include "inputs/lokipush/lokipush.h"
 
 #include "lib/clock.h"
+#include "lib/doctor.h"
 #include "lib/log.h"
 
 static const struct conf_field lokipush_fields[] = {
@@ -79,6 +80,18 @@ static void lokipush_close(struct input *in)
 	streams_fini(lp);
 }
 
+static void lokipush_doctor(struct doctor *d, const char *name, const void *conf)
+{
+	const struct stream_conf *c = &((const struct lokipush_conf *)conf)->http.stream;
+
+	(void)name;
+	for (size_t i = 0; i < c->listen.n; i++)
+		doctor_listen(d, &c->listen.items[i]);
+	if (c->tls.cert_file.n)
+		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
+	d->needs.descriptors += c->max_connections;
+}
+
 extern const struct input_ops input_loki;
 const struct input_ops input_loki = {
 	.name = "loki",
@@ -99,5 +112,6 @@ const struct input_ops input_loki = {
 	.resume = lokipush_resume,
 	.stop = lokipush_stop,
 	.is_idle = lokipush_is_idle,
+	.doctor = lokipush_doctor,
 	.close = lokipush_close,
 };

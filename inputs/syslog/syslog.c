@@ -385,4 +385,5 @@ const struct input_ops input_syslog = {
 	.stop = syslog_stop,
 	.is_idle = syslog_is_idle,
 	.close = syslog_close,
+	.doctor = syslog_doctor,
 };

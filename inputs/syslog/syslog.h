@@ -128,4 +128,7 @@ void tcp_stop(struct syslog *s);
 bool tcp_is_idle(const struct syslog *s);
 void tcp_close(struct syslog *s);
 
+/* As input_ops.doctor. */
+void syslog_doctor(struct doctor *d, const char *name, const void *conf);
+
 #endif

@@ -3,8 +3,10 @@
  * `sync: always` when it is on the disk. A full disk holds everything, or with `when_full: drop` costs
  * what comes meanwhile, counted. */
 #include <errno.h>
+#include <stdio.h>
 
 #include "lib/clock.h"
+#include "lib/doctor.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "outputs/file/archive.h"
@@ -270,6 +272,23 @@ static void file_close(struct output *out)
 		archive_close(&s->archive);
 }
 
+static void file_output_doctor(struct doctor *d, const char *name, const void *conf)
+{
+	const struct file_conf *c = conf;
+	struct str dir = str_sub(c->path, 0, (size_t)(strrchr(c->path.p, '/') - c->path.p));
+	char folder[4096];
+
+	(void)name;
+	snprintf(folder, sizeof(folder), STR_FMT "/", STR_ARG(dir));
+	if (doctor_writable_dir(folder)) {
+		doctor_say(d, DOCTOR_OK, "folder", "%s can be written", folder);
+		return;
+	}
+	doctor_say(d, DOCTOR_FAIL, "folder", "user %s cannot make files in %s: %s", d->user, folder,
+		   strerror(errno));
+	doctor_fix(d, "install -d -o %s '%s'", d->user, folder);
+}
+
 extern const struct output_ops output_file;
 const struct output_ops output_file = {
 	.name = "file",
@@ -287,4 +306,5 @@ const struct output_ops output_file = {
 	.flush = file_flush,
 	.stop = file_stop,
 	.close = file_close,
+	.doctor = file_output_doctor,
 };

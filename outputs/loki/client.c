@@ -67,8 +67,8 @@ struct slot {
 	struct curl_slist tenant; /* stands in front of the shared ones */
 	char tenant_line[200];
 	char error[CURL_ERROR_SIZE];
-	char retry_after[HEADER_VALUE_MAX], content_type[HEADER_VALUE_MAX];
-	size_t body_n, retry_after_n, content_type_n, header_bytes;
+	char retry_after[HEADER_VALUE_MAX], content_type[HEADER_VALUE_MAX], date[HEADER_VALUE_MAX];
+	size_t body_n, retry_after_n, content_type_n, date_n, header_bytes;
 	bool is_body_full;
 	size_t body_max;
 	char body[];
@@ -154,6 +154,7 @@ static size_t on_header(char *p, size_t size, size_t n, void *arg)
 	line = str_make(p, n);
 	keep_header(line, STR("retry-after:"), slot->retry_after, &slot->retry_after_n);
 	keep_header(line, STR("content-type:"), slot->content_type, &slot->content_type_n);
+	keep_header(line, STR("date:"), slot->date, &slot->date_n);
 	return n;
 }
 
@@ -192,7 +193,8 @@ static void on_finished(struct transfer *t, CURLcode result)
 	struct client_call *call = slot->call;
 	struct answer a = { .body = str_make(slot->body, slot->body_n),
 			    .retry_after = str_make(slot->retry_after, slot->retry_after_n),
-			    .content_type = str_make(slot->content_type, slot->content_type_n) };
+			    .content_type = str_make(slot->content_type, slot->content_type_n),
+			    .date = str_make(slot->date, slot->date_n) };
 
 	a.status = (int)status_of(slot, result);
 	if (!a.status)
@@ -315,7 +317,7 @@ static void start(struct curl_client *c, struct client_call *call)
 	slot->call = call;
 	call->slot = slot;
 	slot->url = c->at;
-	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->header_bytes = 0;
+	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->date_n = slot->header_bytes = 0;
 	slot->is_body_full = false;
 	slot->error[0] = 0;
 	set_headers(slot, call->tenant);
@@ -348,6 +350,7 @@ static void on_token(struct transfer *t, CURLcode result)
 	struct buf token = BUF_INIT;
 	struct headers *headers;
 	long status = status_of(slot, result);
+	char why[sizeof(err.text) + 24];
 	int64_t life_ns = 0;
 
 	if (!status)
@@ -366,10 +369,11 @@ static void on_token(struct transfer *t, CURLcode result)
 	end_token_request(c);
 	if (err.code)
 		log_error("cannot get an OAuth2 token, records are held", KV_ERR(&err));
+	snprintf(why, sizeof(why), "no OAuth2 token: %s", err.text);
 	for (; call; call = next) {
 		next = call->next;
 		if (err.code)
-			call->done(call, &(struct answer){ .error = STR("no OAuth2 token") });
+			call->done(call, &(struct answer){ .error = str_c(why) });
 		else
 			start(c, call);
 	}

@@ -10,6 +10,7 @@
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "outputs/loki/clamp.h"
+#include "outputs/loki/doctor.h"
 #include "outputs/loki/headers.h"
 #include "outputs/loki/push.h"
 #include "outputs/loki/replay.h"
@@ -342,4 +343,5 @@ const struct output_ops output_loki = {
 	.stop = loki_stop,
 	.close = loki_close,
 	.replay = loki_replay,
+	.doctor = loki_doctor,
 };
