@@ -20,7 +20,7 @@ static void check_limit(struct doctor *d, const char *sysctl, const char *path, 
 			   (unsigned long long)most, what, (unsigned long long)need);
 		return;
 	}
-	doctor_say(d, need > most ? DOCTOR_FAIL : DOCTOR_WARN, "inotify",
+	doctor_say(d, DOCTOR_WARN, "inotify",
 		   "%s allows %llu %s for all programs of a user, %llu are needed%s", sysctl,
 		   (unsigned long long)most, what, (unsigned long long)need,
 		   need > most ? ": what is beyond is polled" : "");
@@ -28,19 +28,24 @@ static void check_limit(struct doctor *d, const char *sysctl, const char *path, 
 		   (unsigned long long)(4 * need > 2 * most ? 4 * need : 2 * most));
 }
 
+static struct str next_word(struct str *rest)
+{
+	*rest = str_trim(*rest);
+	return str_cut(rest, ' ');
+}
+
 /* Hard or soft limit of a line of /proc/x/limits: name, soft, hard, unit. */
 static bool find_limit(const char *text, const char *name, bool is_hard, uint64_t *ret)
 {
-	const char *at = strstr(text, name);
-	char soft[32], hard[32];
+	struct str all = str_c(text), rest = str_skip(all, str_find(all, str_c(name)));
+	struct str value;
 
-	if (!at || sscanf(at + strlen(name), " %31s %31s", soft, hard) != 2)
-		return false;
-	if (str_is(str_c(is_hard ? hard : soft), "unlimited"))
-		*ret = UNLIMITED;
-	else if (!str_u64(str_c(is_hard ? hard : soft), ret))
-		return false;
-	return true;
+	rest = str_skip(rest, strlen(name));
+	value = next_word(&rest);
+	if (is_hard)
+		value = next_word(&rest);
+	*ret = UNLIMITED;
+	return str_is(value, "unlimited") || str_u64(value, ret);
 }
 
 static void check_descriptors(struct doctor *d, const char *limits)

@@ -129,6 +129,7 @@ static int ask_ready(const struct doctor *d, const struct conf_addr *addr)
 	char host[256], port[8], text[64] = "";
 	struct addrinfo *info;
 	struct pollfd fd;
+	uint64_t code;
 
 	snprintf(host, sizeof(host), STR_FMT, STR_ARG(addr->host));
 	snprintf(port, sizeof(port), "%u", addr->port);
@@ -141,8 +142,10 @@ static int ask_ready(const struct doctor *d, const struct conf_addr *addr)
 	    poll(&fd, 1, wait_ms) == 1 &&
 	    os->send(fd.fd, request, sizeof(request) - 1, MSG_NOSIGNAL) > 0) {
 		fd.events = POLLIN;
-		if (poll(&fd, 1, wait_ms) == 1 && os->recv(fd.fd, text, sizeof(text) - 1, 0) > 12)
-			sscanf(text, "HTTP/1.%*1d %3d", &status);
+		if (poll(&fd, 1, wait_ms) == 1 && os->recv(fd.fd, text, sizeof(text) - 1, 0) > 12 &&
+		    str_starts(str_c(text), STR("HTTP/1.")) &&
+		    str_u64(str_sub(str_c(text), 9, 12), &code))
+			status = (int)code;
 	}
 	if (fd.fd >= 0)
 		os->close(fd.fd);

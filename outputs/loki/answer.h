@@ -15,7 +15,7 @@ struct answer {
 	int status;             /* 0: none came */
 	struct str retry_after; /* the header's value */
 	struct str content_type;
-	struct str date; /* the header's value */
+	struct str date;  /* the header's value */
 	struct str body;  /* at most ANSWER_BODY_MAX, the rest was not read */
 	struct str error; /* of the transport, when status is 0 */
 };

@@ -317,7 +317,8 @@ static void start(struct curl_client *c, struct client_call *call)
 	slot->call = call;
 	call->slot = slot;
 	slot->url = c->at;
-	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->date_n = slot->header_bytes = 0;
+	slot->body_n = slot->retry_after_n = slot->content_type_n = slot->date_n =
+		slot->header_bytes = 0;
 	slot->is_body_full = false;
 	slot->error[0] = 0;
 	set_headers(slot, call->tenant);

@@ -73,6 +73,10 @@ static void explain_error(struct visit *v, struct str error)
 	};
 
 	doctor_say(v->d, DOCTOR_FAIL, "loki", "%s: " STR_FMT, v->where, STR_ARG(error));
+	if (v->conf->proxy_url.n && has(error, "to connect")) {
+		doctor_fix(v->d, "start the proxy, or correct `proxy_url`");
+		return;
+	}
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		if (!has(error, rows[i].part))
 			continue;

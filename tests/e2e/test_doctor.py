@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import shutil
+import ssl
 import subprocess
 import tempfile
 
@@ -81,11 +82,57 @@ def test_what_is_wrong_with_loki_is_said(doctor, loki, change, says, fix):
 	],
 )
 def test_answers_are_explained(doctor, fault, output, result, fix):
-	with FaultLoki(script=[fault] * 3) as fake:
+	fake = FaultLoki()  # without its check(): the push has no stream in it, as it should
+	fake.otherwise = lambda push: fault
+	try:
 		_, lines = doctor(loki_output(fake.url, "t", **output))
+	finally:
+		fake.down()
 	(line,) = about(lines, "loki")
 	assert line["result"] == result and fix in line["fix"], line
 	assert "canary77" not in json.dumps(lines)
+
+
+@pytest.mark.parametrize(
+	("option", "says", "fix"),
+	[
+		({"proxy_url": "{dead}"}, "connect", "proxy_url"),
+		({"proxy_url": "http://no-such-proxy.invalid:1"}, "resolve proxy", "proxy_url"),
+		({"oauth2": {"client_id": "i", "client_secret": "canary78", "token_url": "{dead}/token"}}, "OAuth2", "oauth2"),
+		({"oauth2": {"client_id": "i", "client_secret": "canary78", "token_url": "{loki}/token"}}, "answered 404", "oauth2"),
+	],
+)
+def test_the_way_to_loki(doctor, loki, option, says, fix):
+	option = json.loads(json.dumps(option).replace("{dead}", f"http://127.0.0.1:{free_port()}").replace("{loki}", loki.url))
+	code, lines = doctor(loki_output(loki.url, loki.tenant, **option))
+	(line,) = about(lines, "loki")
+	assert code == 2 and says in line["text"] and fix in line["fix"], line
+	assert "canary78" not in json.dumps(lines)
+
+
+def test_certificates_of_loki(doctor, tmp_path):
+	key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
+	subprocess.run(
+		["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key, "-out", cert,
+		 "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"],
+		check=True, capture_output=True,
+	)
+	context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+	context.load_cert_chain(cert, key)
+	fake = FaultLoki(context)
+	url = fake.url.replace("127.0.0.1", "localhost")
+	try:
+		for where, tls, result, fix in (
+			(url, {}, "fail", "tls.ca_file"),
+			(fake.url, {"ca_file": str(cert)}, "fail", "name that the certificate is for"),
+			(url, {"ca_file": str(cert)}, "ok", ""),
+		):
+			_, lines = doctor(loki_output(where, "t", tls=tls))
+			(line,) = about(lines, "loki")
+			assert line["result"] == result and fix in line.get("fix", ""), line
+		assert "expires in" in about(lines, "certificate")[0]["text"]
+	finally:
+		fake.down()
 
 
 def test_every_endpoint_is_asked(doctor, loki):

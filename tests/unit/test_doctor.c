@@ -42,27 +42,38 @@ static const char *at(const char *path)
 	return full;
 }
 
-/* The text with the directory as <dir>. */
+/* Copies, with every `from` up to the first byte of `ends` behind it as `to`. */
+static void put_replaced(struct buf *out, struct str text, const char *from, const char *ends,
+			 const char *to)
+{
+	while (text.n) {
+		size_t hit = str_find(text, str_c(from));
+
+		buf_str(out, str_sub(text, 0, hit));
+		if (hit == text.n)
+			return;
+		buf_c(out, to);
+		text = str_skip(text, hit + strlen(from));
+		while (ends && text.n && !strchr(ends, text.p[0]))
+			text = str_skip(text, 1);
+	}
+}
+
+/* Without what differs from run to run: the directory, and how libcurl puts it. */
 static const char *shown(const struct doctor *d, bool as_json)
 {
 	static char text[65536];
-	struct buf out = BUF_INIT, plain = BUF_INIT;
-	struct str rest;
+	struct buf out = BUF_INIT, half = BUF_INIT, plain = BUF_INIT;
 
 	if (as_json)
 		doctor_show_json(d, &out);
 	else
 		doctor_show(d, &out, false);
-	for (rest = buf_as_str(&out); rest.n;) {
-		size_t hit = str_find(rest, str_c(dir));
-
-		buf_str(&plain, str_sub(rest, 0, hit));
-		if (hit < rest.n)
-			buf_c(&plain, "<dir>");
-		rest = str_skip(rest, hit < rest.n ? hit + strlen(dir) : hit);
-	}
+	put_replaced(&half, buf_as_str(&out), dir, NULL, "<dir>");
+	put_replaced(&plain, buf_as_str(&half), "Failed to connect", "\"\n", "<no connection>");
 	snprintf(text, sizeof(text), "%s", buf_cstr(&plain));
 	buf_fini(&out);
+	buf_fini(&half);
 	buf_fini(&plain);
 	return text;
 }
