@@ -94,10 +94,8 @@ static void on_file(void *ctx, const struct walk_file *f)
 		}
 		return;
 	}
-	if (os->stat(path, &st) < 0 && errno != EACCES)
-		return; /* gone, or a link to nothing */
-	if (errno != EACCES && !S_ISREG(st.st_mode))
-		return;
+	if (os->stat(path, &st) < 0 ? errno != EACCES : !S_ISREG(st.st_mode))
+		return; /* gone, a link to nothing, or nothing that is read */
 	l->files++;
 	fd = OS_RETRY(os->open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0));
 	if (fd >= 0) {
