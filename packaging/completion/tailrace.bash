@@ -8,7 +8,7 @@ _tailrace()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'run check config dry-run explain positions redact test dead-letters help version --help --version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact test dead-letters help version --help --version' -- "$cur"))
 		return
 	fi
 	case ${COMP_WORDS[1]}$prev in
@@ -22,6 +22,13 @@ _tailrace()
 		;;
 	config--config)
 		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	doctor--config)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	doctor--user)
 		return
 		;;
 	dry-run--config)
@@ -109,6 +116,9 @@ _tailrace()
 	config)
 		flags='--config --plain --help'
 		;;
+	doctor)
+		flags='--config --user --json --help'
+		;;
 	dry-run)
 		flags='--config --pipeline --input --inputs --limit --format --quiet --help'
 		;;
@@ -131,7 +141,7 @@ _tailrace()
 		;;
 	help)
 		flags='--help'
-		words='run check config dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
+		words='run check config doctor dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
 		;;
 	version)
 		flags='--help'

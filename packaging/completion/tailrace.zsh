@@ -10,6 +10,7 @@ _tailrace() {
 		'run:start the agent'
 		'check:say everything that is wrong with a configuration'
 		'config:print the values in force, and where each came from'
+		'doctor:look for what will go wrong on this machine, and say what to type'
 		'dry-run:send any amount of lines through one pipeline; the result, and a summary of it'
 		'explain:show what each stage of a pipeline does to a line; secrets are hidden'
 		'positions:how far files are read; with the agent stopped, change that'
@@ -40,6 +41,13 @@ _tailrace() {
 		_arguments '(- *)--help[this command]' \
 			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
 			'--plain[without the comments that say where values came from]'
+		;;
+	doctor)
+		_arguments '(- *)--help[this command]' \
+			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
+			'--user=[whom the service runs as (default\: the running agent'\''s, or tailrace)]:NAME: ' \
+			'--json[one JSON object a check]' \
+			'*:file:_files'
 		;;
 	dry-run)
 		_arguments '(- *)--help[this command]' \
@@ -96,7 +104,7 @@ _tailrace() {
 		;;
 	help)
 		_arguments '(- *)--help[this command]' \
-			'1:what:(run check config dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
+			'1:what:(run check config doctor dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
 			'*:file:_files'
 		;;
 	version)
