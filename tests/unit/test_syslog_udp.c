@@ -46,6 +46,54 @@ static void udp_messages(void)
 	rig_end(g);
 }
 
+/* Sockets of the kernel that are bound to the port. */
+static int sockets_at(unsigned port)
+{
+	char line[256], want[8];
+	FILE *f = fopen("/proc/net/udp", "r");
+	int n = 0;
+
+	OK(f != NULL);
+	snprintf(want, sizeof(want), ":%04X ", port);
+	while (f && fgets(line, sizeof(line), f)) {
+		char *at = strstr(line, want);
+
+		n += at && at - line < 20; /* the local address, not the remote one */
+	}
+	if (f)
+		fclose(f);
+	return n;
+}
+
+/* Many senders to several sockets of one address: each datagram once. */
+static void several_sockets(void)
+{
+	enum { SOCKETS = 4, SENDERS = 32, EACH = 20 };
+	struct rig *g = rig_new("sockets", 64 << 20);
+	char text[32], want[48];
+	int fds[SENDERS];
+
+	g->conf.threads = SOCKETS;
+	rig_start(g);
+	EQ_INT(sockets_at(g->port), SOCKETS);
+	for (int i = 0; i < SENDERS; i++)
+		fds[i] = sender(g, SOCK_DGRAM);
+	for (int i = 0; i < SENDERS * EACH; i++) {
+		int n = snprintf(text, sizeof(text), "<13>m%d.", i);
+
+		put(g, fds[i % SENDERS], str_make(text, (size_t)n));
+	}
+	UNTIL(g, metric_value(g->flow->in) == SENDERS * EACH);
+	UNTIL(g, metric_value(g->flow->held) == 0);
+	for (int i = 0; i < SENDERS * EACH; i++) {
+		snprintf(want, sizeof(want), "m%d. {", i);
+		OK(str_find(buf_as_str(&g->text), str_c(want)) < g->text.n);
+	}
+	for (int i = 0; i < SENDERS; i++)
+		close(fds[i]);
+	rig_end(g);
+}
+
 static void options(void)
 {
 	struct rig *g = rig_new("options", 1 << 20);
@@ -218,6 +266,7 @@ int main(void)
 {
 	for (nlanes = 1; nlanes <= 2; nlanes++) {
 		RUN(udp_messages);
+		RUN(several_sockets);
 		RUN(options);
 		RUN(zones_and_oddities);
 		RUN(udp_without_credit);
