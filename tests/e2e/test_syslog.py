@@ -221,6 +221,40 @@ def test_ten_thousand_over_several_connections(one, loki, port):
 	one.wait(lambda: one.metrics().sum("tailrace_input_connections") == 0, 10, "connections are closed")
 
 
+def test_a_flood_beside_a_thousand_connections(agent, loki, tenant, port):
+	"""One of a thousand sends without pause: what the others say arrives while it goes on, and all of its own is counted."""
+	one = agent(config(
+		{"net": syslog_input(port, "tcp")}, loki_output(loki.push_url, tenant), [{"drop": {"expression": "^flood "}}],
+	))
+	others = [socket.create_connection(("127.0.0.1", port), timeout=30) for _ in range(999)]
+	data = b"".join(rfc5424(line) + b"\n" for line in numbered(500, "flood"))
+	end, floods = threading.Event(), [0]
+
+	def flood() -> None:
+		with socket.create_connection(("127.0.0.1", port), timeout=60) as conn:
+			while not end.is_set():
+				conn.sendall(data)
+				floods[0] += 1
+
+	thread = threading.Thread(target=flood)
+	thread.start()
+	try:
+		for turn in range(3):
+			before = floods[0]
+			for i, conn in enumerate(others):
+				conn.sendall(rfc5424(f"o{i} turn {turn}") + b"\n")
+			assert loki.wait_count('{job="net"}', 999 * (turn + 1), 60) == 999 * (turn + 1)
+			one.wait(lambda: floods[0] > before, 30, "the flood goes on")
+	finally:
+		end.set()
+		thread.join()
+		for conn in others:
+			conn.close()
+	want = [f"o{i} turn {turn}" for turn in range(3) for i in range(999)]
+	arrived(one, loki, '{job="net"}', want, ordered=False)
+	one.wait_metric("tailrace_input_records_total", len(want) + 500 * floods[0])
+
+
 def test_every_datagram_is_received_or_counted(one, loki, port):
 	udp = Udp(port)
 	want = numbered(scale(20_000), "u")
