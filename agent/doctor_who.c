@@ -72,6 +72,35 @@ static bool who_is(const char *name, struct who *w)
 	return true;
 }
 
+/* Groups that the unit gives beside the user's own; what a drop-in adds is not known. */
+static void add_unit_groups(const struct doctor *d, struct who *w)
+{
+	static const char *const units[] = { "/etc/systemd/system/tailrace.service",
+					     "/usr/lib/systemd/system/tailrace.service",
+					     "/lib/systemd/system/tailrace.service" };
+	static const char key[] = "\nSupplementaryGroups=";
+	char text[16384], name[64];
+	struct str line;
+	size_t i = 0;
+
+	while (i < ARRAY_LEN(units) && !doctor_read(d, units[i], text, sizeof(text)))
+		i++;
+	if (i == ARRAY_LEN(units))
+		return;
+	line = str_skip(str_c(text), str_find(str_c(text), str_c(key)));
+	line = str_skip(line, sizeof(key) - 1);
+	line = str_sub(line, 0, str_chr(line, '\n'));
+	while (line.n && w->ngroups < GROUPS_MAX) {
+		struct str word = str_cut(&line, ' ');
+		const struct group *group;
+
+		snprintf(name, sizeof(name), STR_FMT, STR_ARG(word));
+		group = getgrnam(name);
+		if (group)
+			w->groups[w->ngroups++] = group->gr_gid;
+	}
+}
+
 static int set_caps(uint64_t caps)
 {
 	struct __user_cap_header_struct head = { _LINUX_CAPABILITY_VERSION_3, 0 };
@@ -128,6 +157,8 @@ int doctor_become(struct doctor *d, const char *user, struct buf *ret_text, stru
 	is_other = user || (d->agent && who_runs(d, &w)) ||
 		   (geteuid() == 0 && who_is(SERVICE_USER, &w));
 	/* Nothing to change for who is that user, and no way for who is not root. */
+	if (is_other && geteuid() == 0 && !d->agent)
+		add_unit_groups(d, &w);
 	if (is_other && geteuid() == 0)
 		rc = become(&w, err);
 	else if (is_other && w.uid != geteuid())
