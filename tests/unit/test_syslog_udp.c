@@ -85,10 +85,12 @@ static void several_sockets(void)
 	}
 	UNTIL(g, metric_value(g->flow->in) == SENDERS * EACH);
 	UNTIL(g, metric_value(g->flow->held) == 0);
+	pthread_mutex_lock(&g->lock);
 	for (int i = 0; i < SENDERS * EACH; i++) {
 		snprintf(want, sizeof(want), "m%d. {", i);
 		OK(str_find(buf_as_str(&g->text), str_c(want)) < g->text.n);
 	}
+	pthread_mutex_unlock(&g->lock);
 	for (int i = 0; i < SENDERS; i++)
 		close(fds[i]);
 	rig_end(g);
