@@ -427,8 +427,8 @@ static void letters_are_read_back(void)
 		"{}",
 		"[]",
 		"{\"time\":\"2026-11-21T15:45:44.000000000Z\",\"line\":\"x\"}",
-		"{\"time\":\"2026-13-21T15:45:44.000000000Z\",\"labels\":\"{a=\\\"b\\\"}\","
-		"\"line\":\"x\"}",
+		("{\"time\":\"2026-13-21T15:45:44.000000000Z\",\"labels\":\"{a=\\\"b\\\"}\","
+		 "\"line\":\"x\"}"),
 		"{\"time\":\"yesterday\",\"labels\":\"{a=\\\"b\\\"}\",\"line\":\"x\"}",
 	};
 	struct arena arena = ARENA_INIT;
