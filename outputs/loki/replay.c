@@ -159,10 +159,13 @@ static int send_files(struct replay *r, struct err *err)
 /* Two at once would delete what the other one has moved aside. */
 static int take_lock(const struct replay *r, struct err *err)
 {
+	struct str letters = str_c(deadletter_path(r->dead));
 	struct buf path = BUF_INIT;
 	int fd;
 
-	buf_printf(&path, "%s.lock", deadletter_path(r->dead));
+	/* loki.lock beside loki.jsonl: a name that nobody takes for a file of letters. */
+	buf_str(&path, str_sub(letters, 0, letters.n - strlen(".jsonl")));
+	buf_c(&path, ".lock");
 	fd = lockfile_take(buf_cstr(&path), err);
 	buf_fini(&path);
 	return fd;

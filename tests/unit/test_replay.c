@@ -65,7 +65,7 @@ static void one_at_a_time(void)
 {
 	struct err err = ERR_NONE;
 	struct replay_sum sum;
-	int lock = lockfile_take(at("x.jsonl.lock"), &err);
+	int lock = lockfile_take(at("x.lock"), &err);
 
 	OK(lock >= 0);
 	write_file(at("x.jsonl"), "no letter\n");
@@ -86,7 +86,7 @@ int main(void)
 	RUN(what_cannot_be_kept_stays);
 	RUN(one_at_a_time);
 	unlink(at("x.jsonl.unreadable"));
-	unlink(at("x.jsonl.lock"));
+	unlink(at("x.lock"));
 	rmdir(at(""));
 	rmdir(dir);
 	return test_end();
