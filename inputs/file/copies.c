@@ -448,10 +448,12 @@ static bool is_original(void *ctx, struct str path)
 	/* Looking at it may show that it was emptied, and give it what the copy has. */
 	if (!t || t == copy || !tail_look_closely(t) || copy->is_closed)
 		return copy->is_closed;
-	if (!is_beginning_of(copy, t))
-		return false;
-	set_original(copy, t);
-	return true;
+	if (is_beginning_of(copy, t)) {
+		set_original(copy, t);
+		return true;
+	}
+	tail_look_closely(t); /* it may have been emptied while they were compared */
+	return copy->is_closed;
 }
 
 bool copies_hold(struct tail *t)
