@@ -65,3 +65,16 @@ bool cidr_has(const struct cidr *c, const struct cidr_addr *addr)
 		return false;
 	return !rest || ((c->addr.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - rest)) == 0;
 }
+
+void cidr_conf_check(struct conf_doc *doc, const struct conf_node *at, const struct conf_list *list)
+{
+	struct cidr unused;
+
+	for (size_t i = 0; i < list->n; i++)
+		if (!cidr_parse(list->items[i], &unused))
+			conf_error(doc, at,
+				   "\"" STR_FMT
+				   "\" is no network; write 10.0.0.0/8 (no bits behind "
+				   "the length), 192.0.2.1 or 2001:db8::/32",
+				   STR_ARG(list->items[i]));
+}

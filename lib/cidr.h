@@ -6,7 +6,7 @@
 
 #include <sys/socket.h>
 
-#include "lib/str.h"
+#include "lib/conf.h"
 
 struct cidr_addr {
 	uint8_t bytes[16]; /* zero: not an Internet address */
@@ -22,5 +22,8 @@ struct cidr {
 bool cidr_parse(struct str text, struct cidr *ret);
 struct cidr_addr cidr_addr_of(const struct sockaddr_storage *sa);
 bool cidr_has(const struct cidr *c, const struct cidr_addr *addr);
+/* Each of an option's list that is no network is an error at `at`. */
+void cidr_conf_check(struct conf_doc *doc, const struct conf_node *at,
+		     const struct conf_list *list);
 
 #endif

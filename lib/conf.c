@@ -261,6 +261,15 @@ static void read_map(struct conf_doc *doc, const struct conf_field *f, const str
 	}
 }
 
+static void make_sections(struct conf_doc *doc, const struct conf_field *f,
+			  const struct conf_node *node, struct conf_sections *at)
+{
+	if (node->n == 0 && (f->flags & (CONF_REQUIRED | CONF_NONEMPTY)))
+		conf_error(doc, node, "must not be empty");
+	at->n = node->n;
+	at->items = conf_alloc(doc, node->n * f->table->size);
+}
+
 static void read_sections(struct conf_doc *doc, const struct conf_field *f,
 			  const struct conf_node *node, struct conf_sections *at)
 {
@@ -269,10 +278,7 @@ static void read_sections(struct conf_doc *doc, const struct conf_field *f,
 			   conf_kind_name(node->kind));
 		return;
 	}
-	if (node->n == 0 && (f->flags & (CONF_REQUIRED | CONF_NONEMPTY)))
-		conf_error(doc, node, "must not be empty");
-	at->n = node->n;
-	at->items = conf_alloc(doc, node->n * f->table->size);
+	make_sections(doc, f, node, at);
 	for (size_t i = 0; i < node->n; i++)
 		conf_read(doc, f->table, node->items[i], (char *)at->items + i * f->table->size);
 }
@@ -285,10 +291,7 @@ static void read_named(struct conf_doc *doc, const struct conf_field *f,
 			   conf_kind_name(node->kind));
 		return;
 	}
-	if (node->n == 0 && (f->flags & (CONF_REQUIRED | CONF_NONEMPTY)))
-		conf_error(doc, node, "must not be empty");
-	at->n = node->n;
-	at->items = conf_alloc(doc, node->n * f->table->size);
+	make_sections(doc, f, node, at);
 	for (size_t i = 0; i < node->n; i++) {
 		void *item = (char *)at->items + i * f->table->size;
 

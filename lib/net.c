@@ -143,6 +143,19 @@ int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, 
 	return 0;
 }
 
+bool net_mode_parse(struct str text, mode_t *ret)
+{
+	unsigned mode = 0;
+
+	for (size_t i = 0; i < text.n; i++) {
+		if (text.p[i] < '0' || text.p[i] > '7' || mode > 0777)
+			return false;
+		mode = mode * 8 + (unsigned)(text.p[i] - '0');
+	}
+	*ret = (mode_t)mode;
+	return text.n && mode <= 0777;
+}
+
 #define SYSTEMD_FIRST_FD 3 /* SD_LISTEN_FDS_START */
 
 int net_systemd_next(struct str name, int *at)

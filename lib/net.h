@@ -19,6 +19,9 @@ int net_listen(const struct conf_addr *addr, bool many, struct err *err);
  * empty. The umask at bind has been stricter, so nobody slips in before. */
 int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, struct err *err);
 
+/* "0660": octal, at most 0777; false when it is not. */
+bool net_mode_parse(struct str text, mode_t *ret);
+
 /* Sockets that the service manager passed under this name (sd_listen_fds(3)), non-blocking and
  * close-on-exec: *at is 0 at first and counts on. -1 behind the last. */
 int net_systemd_next(struct str name, int *at);

@@ -168,19 +168,6 @@ static int open_systemd(struct stream_server *server, const struct conf_addr *ad
 	return rc;
 }
 
-static bool parse_mode(struct str text, mode_t *ret)
-{
-	unsigned mode = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '7' || mode > 0777)
-			return false;
-		mode = mode * 8 + (unsigned)(text.p[i] - '0');
-	}
-	*ret = (mode_t)mode;
-	return text.n && mode <= 0777;
-}
-
 static int open_address(struct stream_server *server, const struct conf_addr *addr, struct err *err)
 {
 	mode_t mode;
@@ -191,7 +178,8 @@ static int open_address(struct stream_server *server, const struct conf_addr *ad
 	rc = net_listen(addr, false, err);
 	if (rc >= 0)
 		rc = add_listener(server, rc, addr->scheme == CONF_TLS, err);
-	if (rc >= 0 && addr->scheme == CONF_UNIX && parse_mode(server->conf->socket_mode, &mode))
+	if (rc >= 0 && addr->scheme == CONF_UNIX &&
+	    net_mode_parse(server->conf->socket_mode, &mode))
 		rc = net_unix_grant(addr, mode, server->conf->socket_owner, err);
 	return rc;
 }
@@ -350,30 +338,16 @@ struct str stream_peer_name(const struct stream *s)
 
 /* Options */
 
-static void check_networks(struct conf_doc *doc, const struct conf_node *at,
-			   const struct conf_list *list)
-{
-	struct cidr unused;
-
-	for (size_t i = 0; i < list->n; i++)
-		if (!cidr_parse(list->items[i], &unused))
-			conf_error(doc, at,
-				   "\"" STR_FMT
-				   "\" is no network; write 10.0.0.0/8 (no bits behind "
-				   "the length), 192.0.2.1 or 2001:db8::/32",
-				   STR_ARG(list->items[i]));
-}
-
 void stream_conf_check(struct conf_doc *doc, const struct conf_node *node,
 		       const struct stream_conf *conf)
 {
 	const struct conf_node *at = conf_get(node, "socket_mode");
 	mode_t mode;
 
-	if (!parse_mode(conf->socket_mode, &mode))
+	if (!net_mode_parse(conf->socket_mode, &mode))
 		conf_error(doc, at ? at : node, "is no octal mode from 0000 to 0777");
-	check_networks(doc, conf_get(node, "allow"), &conf->allow);
-	check_networks(doc, conf_get(node, "proxy_protocol"), &conf->proxy_protocol);
+	cidr_conf_check(doc, conf_get(node, "allow"), &conf->allow);
+	cidr_conf_check(doc, conf_get(node, "proxy_protocol"), &conf->proxy_protocol);
 	for (size_t i = 0; i < conf->listen.n; i++) {
 		const struct conf_addr *addr = &conf->listen.items[i];
 

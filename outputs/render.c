@@ -139,3 +139,22 @@ void render_json(struct buf *out, const struct batch *b, const struct rec *r)
 	}
 	buf_c(out, "}}\n");
 }
+
+struct block *render_block(const struct batch *b, bool is_json, bool color)
+{
+	struct buf text = BUF_INIT;
+	struct block *block;
+
+	for (uint32_t i = 0; i < b->nrecs; i++) {
+		if (is_json)
+			render_json(&text, b, &b->recs[i]);
+		else
+			render_text(&text, b, &b->recs[i], color);
+	}
+	block = block_new(1, 0, text.n);
+	block->nrecs = block->runs[0].nrecs = b->nrecs;
+	if (text.n)
+		memcpy(block->bytes, text.p, text.n);
+	buf_fini(&text);
+	return block;
+}

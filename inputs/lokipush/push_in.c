@@ -28,21 +28,6 @@ enum push_in_result push_in_next(struct push_in *in, struct push_in_entry *ret)
 
 /* {name="value", ...}: values as Go quotes them, in double quotes or in backquotes. */
 
-static void skip_space(struct str *s)
-{
-	while (s->n && (s->p[0] == ' ' || s->p[0] == '\t' || s->p[0] == '\n' || s->p[0] == '\r'))
-		*s = str_skip(*s, 1);
-}
-
-static bool take(struct str *s, char c)
-{
-	skip_space(s);
-	if (!s->n || s->p[0] != c)
-		return false;
-	*s = str_skip(*s, 1);
-	return true;
-}
-
 static bool take_quoted(struct str *s, struct push_in_text *ret)
 {
 	char quote = s->n ? s->p[0] : 0;

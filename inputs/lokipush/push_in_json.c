@@ -4,21 +4,6 @@
 #include "inputs/lokipush/push_in_impl.h"
 #include "pipeline/json.h"
 
-static void skip_space(struct str *s)
-{
-	while (s->n && (s->p[0] == ' ' || s->p[0] == '\t' || s->p[0] == '\n' || s->p[0] == '\r'))
-		*s = str_skip(*s, 1);
-}
-
-static bool take(struct str *s, char c)
-{
-	skip_space(s);
-	if (!s->n || s->p[0] != c)
-		return false;
-	*s = str_skip(*s, 1);
-	return true;
-}
-
 static bool take_string(struct str *s, struct push_in_text *ret)
 {
 	bool is_escaped;

@@ -127,33 +127,6 @@ static const struct conf_field syslog_fields[] = {
 		  "datagrams are lost. More than `net.core.rmem_max` needs CAP_NET_ADMIN."),
 };
 
-static bool parse_mode(struct str text, mode_t *ret)
-{
-	unsigned mode = 0;
-
-	for (size_t i = 0; i < text.n; i++) {
-		if (text.p[i] < '0' || text.p[i] > '7' || mode > 0777)
-			return false;
-		mode = mode * 8 + (unsigned)(text.p[i] - '0');
-	}
-	*ret = (mode_t)mode;
-	return text.n && mode <= 0777;
-}
-
-static void check_networks(struct conf_doc *doc, const struct conf_node *at,
-			   const struct conf_list *list)
-{
-	struct cidr unused;
-
-	for (size_t i = 0; i < list->n; i++)
-		if (!cidr_parse(list->items[i], &unused))
-			conf_error(doc, at,
-				   "\"" STR_FMT
-				   "\" is no network; write 10.0.0.0/8 (no bits behind "
-				   "the length), 192.0.2.1 or 2001:db8::/32",
-				   STR_ARG(list->items[i]));
-}
-
 static void check_zone(struct conf_doc *doc, const struct conf_node *at, struct str name)
 {
 	struct err err = ERR_NONE;
@@ -168,7 +141,7 @@ static void check_zones(struct conf_doc *doc, const struct conf_node *at,
 			const struct conf_map *map)
 {
 	for (size_t i = 0; i < map->n; i++) {
-		check_networks(doc, at, &(struct conf_list){ 1, &map->items[i].key });
+		cidr_conf_check(doc, at, &(struct conf_list){ 1, &map->items[i].key });
 		check_zone(doc, at, map->items[i].value);
 	}
 }
@@ -182,10 +155,10 @@ static void syslog_check(struct conf_doc *doc, const struct conf_node *node, con
 	check_zone(doc, at ? at : node, c->timezone);
 	check_zones(doc, conf_get(node, "timezones"), &c->timezones);
 	at = conf_get(node, "socket_mode");
-	if (!parse_mode(c->socket_mode, &mode))
+	if (!net_mode_parse(c->socket_mode, &mode))
 		conf_error(doc, at ? at : node, "is no octal mode from 0000 to 0777");
-	check_networks(doc, conf_get(node, "allow"), &c->allow);
-	check_networks(doc, conf_get(node, "proxy_protocol"), &c->proxy_protocol);
+	cidr_conf_check(doc, conf_get(node, "allow"), &c->allow);
+	cidr_conf_check(doc, conf_get(node, "proxy_protocol"), &c->proxy_protocol);
 	for (size_t i = 0; i < c->listen.n; i++)
 		if (c->listen.items[i].scheme & (CONF_TLS | CONF_SYSTEMD_TLS) &&
 		    !c->tls.cert_file.n) {
@@ -288,7 +261,7 @@ static int open_address(struct syslog *s, const struct conf_addr *addr, struct e
 			rc = take_socket(s, rc, addr, err);
 	}
 	if (rc >= 0 && addr->scheme & (CONF_UNIX | CONF_UNIXGRAM) &&
-	    parse_mode(s->conf->socket_mode, &mode))
+	    net_mode_parse(s->conf->socket_mode, &mode))
 		rc = net_unix_grant(addr, mode, s->conf->socket_owner, err);
 	return rc;
 }

@@ -105,22 +105,9 @@ static int file_open(struct output *out, struct err *err)
 static struct block *file_encode(struct output *out, const struct batch *b, struct arena *scratch)
 {
 	const struct file_conf *conf = out->conf;
-	struct buf text = BUF_INIT;
-	struct block *block;
 
 	(void)scratch;
-	for (uint32_t i = 0; i < b->nrecs; i++) {
-		if (conf->format == FORMAT_JSON)
-			render_json(&text, b, &b->recs[i]);
-		else
-			render_text(&text, b, &b->recs[i], false);
-	}
-	block = block_new(1, 0, text.n);
-	block->nrecs = block->runs[0].nrecs = b->nrecs;
-	if (text.n)
-		memcpy(block->bytes, text.p, text.n);
-	buf_fini(&text);
-	return block;
+	return render_block(b, conf->format == FORMAT_JSON, false);
 }
 
 static struct block *pop(struct file_state *s)

@@ -72,22 +72,9 @@ static struct block *stdout_encode(struct output *out, const struct batch *b, st
 {
 	const struct stdout_conf *conf = out->conf;
 	const struct stdout_state *s = out->state;
-	struct buf text = BUF_INIT;
-	struct block *block;
 
 	(void)scratch;
-	for (uint32_t i = 0; i < b->nrecs; i++) {
-		if (conf->format == FORMAT_JSON)
-			render_json(&text, b, &b->recs[i]);
-		else
-			render_text(&text, b, &b->recs[i], s->has_color);
-	}
-	block = block_new(1, 0, text.n);
-	block->nrecs = block->runs[0].nrecs = b->nrecs;
-	if (text.n)
-		memcpy(block->bytes, text.p, text.n);
-	buf_fini(&text);
-	return block;
+	return render_block(b, conf->format == FORMAT_JSON, s->has_color);
 }
 
 static struct block *pop(struct stdout_state *s)
