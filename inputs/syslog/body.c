@@ -5,6 +5,7 @@
 #include "lib/check.h"
 
 #define PAIRS_MAX 32
+#define NETSCREEN STR("NetScreen device_id=")
 #define SCAN_MAX 1024 /* of the text; what identifies the sender stands in front */
 
 /* key=value, key="value": one pair of s. */
@@ -162,6 +163,16 @@ static void solaris(struct syslog_msg *m)
 		m->msgid = str_sub(s, 0, n);
 }
 
+/* Juniper ScreenOS: "name: NetScreen device_id=name  [Root]system-notification-00257: text". */
+static void netscreen(struct syslog_msg *m)
+{
+	struct str name = str_skip(m->msg, NETSCREEN.n);
+
+	name = str_sub(name, 0, word_span(name, WORD_HOST));
+	if (!m->hostname.n && name.n <= HOST_MAX)
+		m->hostname = name;
+}
+
 /* MikroTik: "system,error,critical text": topics in small letters, one of them a level. */
 static bool is_topics(struct str word)
 {
@@ -191,7 +202,7 @@ static void first_word(struct syslog_msg *m)
 		{ "CISE_", 5 },          /* Cisco ISE */
 		{ "CSCOacs_", 8 },       /* Cisco ACS */
 		{ "CPPM_", 5 },          /* Aruba ClearPass */
-		{ "MSWinEventLog", 13 }, /* Snare, through relays that write #011 for tabs, too */
+		{ "MSWinEventLog", 13 }, /* Snare, through relays that write #011 or \011 for tabs, too */
 		{ "LinuxAudit", 10 },    { "LinuxKAudit", 11 },
 		{ "CheckPoint", 10 }, /* "CheckPoint 18160: [" */
 	};
@@ -204,7 +215,7 @@ static void first_word(struct syslog_msg *m)
 			continue;
 		if (names[i].p[names[i].n - 1] == '_')
 			m->appname = str_sub(m->msg, 0, word_span(m->msg, WORD_TAG));
-		else if (after == '\t' || after == ' ' || after == '#')
+		else if (after == '\t' || after == ' ' || after == '#' || after == '\\')
 			m->appname = str_sub(m->msg, 0, names[i].n);
 	}
 	if (word_at(m->msg, word.n) == ' ' && is_topics(word))
@@ -225,6 +236,8 @@ void syslog_body(struct syslog_parser *p, struct syslog_msg *m)
 			solaris(m);
 		else if (!m->appname.n)
 			netapp(m);
+	} else if (c == 'N' && str_starts(m->msg, NETSCREEN)) {
+		netscreen(m);
 	} else if (!m->appname.n && word_is_alpha(c)) {
 		first_word(m);
 		if (!m->appname.n && (!m->time_text.n || !m->hostname.n) &&

@@ -241,9 +241,9 @@ static bool take_tag(struct str *s, struct syslog_msg *m)
 	return tag.used > 0;
 }
 
-/* Untangle: "INFO  uvm[0]: " has no host. In capitals only: a machine may be called `debug`. How long the
- * word is with its spaces; 0 when no tag follows. */
-static size_t lone_level(struct str s)
+/* Untangle: "INFO  uvm[0]: ", Radware: "WARNING 12 Anomalies" have no host. In capitals only: a machine may be
+ * called `debug`. How long the word is with its spaces. */
+static size_t level_for_host(struct str s)
 {
 	unsigned severity;
 	size_t n = word_at(s, 0) >= 'A' && word_at(s, 0) <= 'Z' && word_at(s, 1) < 'a'
@@ -254,7 +254,7 @@ static size_t lone_level(struct str s)
 		return 0;
 	while (word_at(s, n) == ' ')
 		n++;
-	return sure_tag(str_skip(s, n)) ? n : 0;
+	return n;
 }
 
 /* Behind the time: host and tag. */
@@ -271,7 +271,9 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 		s = skip_spaces(s);
 		m->flags |= SYSLOG_ODD_HEADER;
 	}
-	n = lone_level(s);
+	n = level_for_host(s);
+	if (n && !sure_tag(str_skip(s, n)))
+		return s;
 	if (n) {
 		s = str_skip(s, n);
 		m->flags |= SYSLOG_ODD_HEADER;
@@ -310,14 +312,15 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 	return from;
 }
 
-/* Old PIX firewalls put a colon behind the time and a host all the same: it must have a tag. */
+/* Old PIX firewalls put a colon behind the time and a host all the same: it must have a tag, and behind a
+ * counter a mnemonic. */
 static void take_host_and_tag(struct str *s, struct syslog_msg *m)
 {
 	struct str host, rest;
 	size_t n = word_host(*s, &host);
 
 	rest = skip_spaces(str_skip(*s, n));
-	if (!n || !take_tag(&rest, m))
+	if (!n || (m->seq.n && !word_is_mnemonic(rest)) || !take_tag(&rest, m))
 		return;
 	m->hostname = host;
 	*s = rest;
@@ -408,7 +411,7 @@ bool syslog_header_3164(struct syslog_parser *p, struct str s, int64_t now_ns, s
 		rest = str_skip(rest, n);
 		if (has_host)
 			rest = host_and_tag(p, rest, now_ns, m);
-		else if (!take_tag(&rest, m) && !m->hostname.n && !m->seq.n)
+		else if (!take_tag(&rest, m) && !m->hostname.n)
 			take_host_and_tag(&rest, m);
 		m->msg = rest;
 	} else if (got != STAMP_NONE && stamp.used == rest.n) {

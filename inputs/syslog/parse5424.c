@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* RFC 5424 headers and structured data, a little more tolerant than the grammar of section 6:
- * runs of spaces, longer names, bytes above ASCII, and a missing or broken STRUCTURED-DATA, which
- * then is part of MSG. Control characters are never part of a header field. */
+ * runs of spaces, longer names, bytes above ASCII, PARAM-VALUE without quotes, and a missing or broken
+ * STRUCTURED-DATA, which then is part of MSG. Control characters are never part of a header field. */
 #include "inputs/syslog/header.h"
 #include "inputs/syslog/span.h"
 
@@ -73,7 +73,7 @@ static inline const char *sd_name(const char *p, const char *end)
 }
 
 /* Behind the closing quote of a value whose first byte is at p. */
-static inline const char *sd_value(const char *p, const char *end)
+static inline const char *sd_quoted(const char *p, const char *end)
 {
 	while ((p = span_value(p, end)) < end) {
 		if (*p == '"')
@@ -85,13 +85,31 @@ static inline const char *sd_value(const char *p, const char *end)
 	return NULL;
 }
 
+/* A value and where it ends, p being behind the '='; NULL when its quotes are not closed. VMware has none:
+ * [Originator@6876 sub=Vimsvc user=root] */
+static const char *sd_value(const char *p, const char *end, struct str *ret)
+{
+	const char *quote = skip_spaces(p, end), *after = p; /* a= "b" */
+
+	if (quote < end && *quote == '"') {
+		after = sd_quoted(quote + 1, end);
+		*ret = str_make(quote + 1, after ? (size_t)(after - quote) - 2 : 0);
+	} else {
+		while ((after = span_name(after, end)) < end && *after == '=')
+			after++;
+		*ret = str_make(p, (size_t)(after - p));
+	}
+	return after;
+}
+
 /* Behind the last ']', or NULL when the elements do not follow section 6.3. */
 static const char *sd_end(const char *p, const char *end)
 {
 	const char *after;
+	struct str value;
 
 	while (p < end && *p == '[') {
-		p = sd_name(p + 1, end);
+		p = sd_name(skip_spaces(p + 1, end), end);
 		if (!p)
 			return NULL;
 		for (;;) {
@@ -104,10 +122,7 @@ static const char *sd_end(const char *p, const char *end)
 				continue;
 			}
 			p = sd_name(p, end);
-			if (!p || end - p < 2 || p[0] != '=' || p[1] != '"')
-				return NULL;
-			p = sd_value(p + 2, end);
-			if (!p)
+			if (!p || p == end || *p != '=' || !(p = sd_value(p + 1, end, &value)))
 				return NULL;
 		}
 		p++;
@@ -193,8 +208,11 @@ static bool next_element(struct syslog_sd *it)
 
 	if (it->rest.n < 2 || it->rest.p[0] != '[')
 		return false;
-	n = (size_t)(span_name(it->rest.p + 1, it->rest.p + it->rest.n) - it->rest.p);
-	it->id = str_sub(it->rest, 1, n);
+	do
+		it->rest = str_skip(it->rest, 1);
+	while (it->rest.n && it->rest.p[0] == ' ');
+	n = (size_t)(span_name(it->rest.p, it->rest.p + it->rest.n) - it->rest.p);
+	it->id = str_sub(it->rest, 0, n);
 	it->rest = str_skip(it->rest, n);
 	it->is_bare = true;
 	return true;
@@ -220,22 +238,18 @@ static bool unescape(struct str raw, char **mem, size_t *room, struct str *ret)
 	return true;
 }
 
-/* name="value" at the start of rest. False when the shape is wrong (never after the parser). */
+/* name="value" or name=value at the start of rest. False when the shape is wrong (never after the parser). */
 static bool read_param(struct syslog_sd *it, char **mem, size_t *room, struct syslog_sd_param *ret)
 {
 	size_t name = str_chr(it->rest, '=');
 	const char *end = it->rest.p + it->rest.n, *after;
 	struct str raw;
 
-	if (name + 1 >= it->rest.n || it->rest.p[name + 1] != '"')
-		return false;
-	after = sd_value(it->rest.p + name + 2, end);
-	if (!after)
+	if (name + 1 >= it->rest.n || !(after = sd_value(it->rest.p + name + 1, end, &raw)))
 		return false;
 	ret->id = it->id;
 	ret->name = str_sub(it->rest, 0, name);
-	raw = str_sub(it->rest, name + 2, (size_t)(after - it->rest.p) - 1);
-	if (str_chr(raw, '\\') == raw.n)
+	if (after[-1] != '"' || str_chr(raw, '\\') == raw.n)
 		ret->value = raw;
 	else if (!unescape(raw, mem, room, &ret->value))
 		return false;

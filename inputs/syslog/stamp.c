@@ -80,8 +80,12 @@ bool scan_fraction(struct scan *s, int64_t *ret_ns)
 	size_t n = 0;
 
 	*ret_ns = 0;
-	if ((peek(s, 0) != '.' && peek(s, 0) != ',') || !is_digit(peek(s, 1)))
+	if (peek(s, 0) != '.' && peek(s, 0) != ',')
 		return false;
+	if (!is_digit(peek(s, 1))) {
+		s->at += peek(s, 0) == '.' && peek(s, 1) == ' ';
+		return false;
+	}
 	if (!SYSLOG_PLAIN && end - p >= 8 && (n = few_digits(p, &value)) > 0) {
 		s->at += n + 1;
 		*ret_ns = (int64_t)value * pow10_table[n];

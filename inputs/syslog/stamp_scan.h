@@ -53,7 +53,7 @@ static inline bool scan_digits(struct scan *s, size_t count, unsigned *ret)
 
 /* "hh:mm:ss" as seconds. NONE when the shape differs, BAD when the numbers cannot be. */
 enum stamp_result scan_clock(struct scan *s, int64_t *ret_s);
-/* ".123" or ",123" in nanoseconds (0 without one), what is finer is left out. */
+/* ".123" or ",123" in nanoseconds (0 without one), what is finer is left out. A dot before a space goes, too. */
 bool scan_fraction(struct scan *s, int64_t *ret_ns);
 /* Z, +hh:mm, +hhmm, +hh: seconds east of Greenwich. */
 enum stamp_result scan_zone(struct scan *s, int32_t *ret_s);
