@@ -49,8 +49,15 @@ static void ask_about(struct chain *chain, const struct view *v, uint64_t series
 	chain_run(chain, b);
 }
 
-static int ask(struct explain *e, const struct conf_stage *redact, struct err *err)
+struct asking {
+	struct explain *e;
+	struct err *err;
+};
+
+static int ask(void *ctx, const struct conf_stage *redact)
 {
+	const struct asking *asking = ctx;
+	struct explain *e = asking->e;
 	struct chain_trace trace = *e->conf->trace;
 	struct conf_stages one = { .n = 1, .items = (struct conf_stage *)(uintptr_t)redact };
 	struct chain_conf conf = {
@@ -59,9 +66,11 @@ static int ask(struct explain *e, const struct conf_stage *redact, struct err *e
 	struct chain *chain;
 	int rc;
 
+	if (strcmp(redact->plugin->name, "redact") != 0)
+		return 0;
 	trace.probe = no_probe;
 	trace.dropped = NULL;
-	rc = chain_open(&conf, &chain, err);
+	rc = chain_open(&conf, &chain, asking->err);
 	if (rc < 0)
 		return rc;
 	for (const struct explain_trail *t = e->trails; t; t = t->next) {
@@ -80,27 +89,6 @@ static int ask(struct explain *e, const struct conf_stage *redact, struct err *e
 	chain_flush(chain, NULL);
 	chain_close(chain);
 	return 0;
-}
-
-/* All redact stages of a list and of the lists in it. */
-static int ask_all(struct explain *e, const struct conf_stages *list, struct err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; list && i < list->n && rc == 0; i++) {
-		const struct conf_stage *s = &list->items[i];
-		const struct conf_table *t = s->plugin->conf;
-
-		if (!strcmp(s->plugin->name, "redact"))
-			rc = ask(e, s, err);
-		for (size_t k = 0; t && k < t->n && rc == 0; k++)
-			if (t->fields[k].type == CONF_T_STAGES)
-				rc = ask_all(
-					e,
-					(const void *)((const char *)s->conf + t->fields[k].offset),
-					err);
-	}
-	return rc;
 }
 
 /* ---- pieces ---- */
@@ -241,11 +229,13 @@ int explain_hide(struct explain *e, struct err *err)
 {
 	const struct config *c = e->conf->config;
 	const struct plan_pipeline *plan = &c->plan.pipelines[e->conf->way.pipeline];
+	struct asking asking = { e, err };
 	struct pieces p = { .e = e };
-	int rc = ask_all(e, c->plan.inputs[plan->from[e->conf->way.from]].stages, err);
+	int rc = conf_stages_each(c->plan.inputs[plan->from[e->conf->way.from]].stages, ask,
+				  &asking);
 
 	if (rc == 0)
-		rc = ask_all(e, plan->stages, err);
+		rc = conf_stages_each(plan->stages, ask, &asking);
 	if (rc)
 		return rc;
 	add_input(&p);

@@ -9,38 +9,30 @@
 #include "outputs/render.h"
 #include "pipeline/redact.h"
 
-#define STAGES_MAX 64
 #define DETECTORS_MAX 256
 #define BATCH_BYTES ((size_t)256 << 10)
 
 /* ---- which stages ---- */
 
-static void add_stage(struct conf_stages *ret, const struct conf_stage *s)
+static int add_stage(void *ctx, const struct conf_stage *s)
 {
-	if (ret->n < STAGES_MAX)
-		ret->items[ret->n++] = *s;
-}
+	struct conf_stages *ret = ctx;
 
-static void find_in(const struct conf_stages *list, struct conf_stages *ret)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		const struct conf_stage *s = &list->items[i];
-		const struct conf_table *t = s->plugin->conf;
-
-		if (!strcmp(s->plugin->name, "redact"))
-			add_stage(ret, s);
-		for (size_t k = 0; t && k < t->n; k++)
-			if (t->fields[k].type == CONF_T_STAGES)
-				find_in((const void *)((const char *)s->conf + t->fields[k].offset),
-					ret);
-	}
+	if (strcmp(s->plugin->name, "redact") != 0)
+		return 0;
+	if (ret->items)
+		ret->items[ret->n] = *s;
+	ret->n++;
+	return 0;
 }
 
 size_t redact_tool_find(struct conf_doc *doc, const struct conf_stages *list,
 			struct conf_stages *ret)
 {
-	*ret = (struct conf_stages){ .items = conf_alloc(doc, STAGES_MAX * sizeof(*ret->items)) };
-	find_in(list, ret);
+	*ret = (struct conf_stages){ 0 };
+	conf_stages_each(list, add_stage, ret);
+	*ret = (struct conf_stages){ .items = conf_alloc(doc, (ret->n + 1) * sizeof(*ret->items)) };
+	conf_stages_each(list, add_stage, ret);
 	return ret->n;
 }
 
@@ -151,7 +143,7 @@ struct teller {
 
 struct tell {
 	struct source source;
-	struct teller tellers[STAGES_MAX];
+	struct teller *tellers;
 	size_t ntellers;
 	struct detector detectors[DETECTORS_MAX];
 	size_t ndetectors;
@@ -303,6 +295,7 @@ int redact_tool_explain(const struct conf_stages *stages, int fd, bool as_json, 
 	t->source.magic = SOURCE_MAGIC;
 	t->as_json = as_json;
 	t->to = to;
+	t->tellers = mem_array(stages->n + 1, sizeof(*t->tellers));
 	while (rc == 0 && t->ntellers < stages->n) {
 		struct teller *who = &t->tellers[t->ntellers];
 		struct conf_stages one = { .n = 1, .items = &stages->items[t->ntellers] };
@@ -320,6 +313,7 @@ int redact_tool_explain(const struct conf_stages *stages, int fd, bool as_json, 
 		put_summary(t);
 	for (size_t i = 0; i < t->ntellers; i++)
 		chain_close(t->tellers[i].chain);
+	mem_free(t->tellers);
 	mem_free(t);
 	return rc;
 }

@@ -123,6 +123,11 @@ struct conf_stages {
 	struct conf_stage *items;
 };
 
+/* fn for every stage of a list and of the lists in it, in their order, a stage before those it
+ * encloses. Ends with the first that fn does not return 0 for, and returns that. */
+int conf_stages_each(const struct conf_stages *list,
+		     int (*fn)(void *ctx, const struct conf_stage *s), void *ctx);
+
 struct conf_enum {
 	const char *name; /* NULL ends the table */
 	int value;

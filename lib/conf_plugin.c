@@ -132,3 +132,22 @@ void conf_stages_read(struct conf_doc *doc, const struct conf_node *node, struct
 		if (read_stage(doc, node->items[i], &ret->items[ret->n]))
 			ret->n++;
 }
+
+int conf_stages_each(const struct conf_stages *list,
+		     int (*fn)(void *ctx, const struct conf_stage *s), void *ctx)
+{
+	int rc = 0;
+
+	for (size_t i = 0; list && i < list->n && rc == 0; i++) {
+		const struct conf_stage *s = &list->items[i];
+		const struct conf_table *t = s->plugin->conf;
+
+		rc = fn(ctx, s);
+		for (size_t k = 0; t && k < t->n && rc == 0; k++)
+			if (t->fields[k].type == CONF_T_STAGES)
+				rc = conf_stages_each(
+					(const void *)((const char *)s->conf + t->fields[k].offset),
+					fn, ctx);
+	}
+	return rc;
+}
