@@ -300,16 +300,17 @@ static bool compare_number(const char *what, const struct conf_pair *want, doubl
 static bool compare_drops(const struct conf_test_outcome *o, const struct test_conf *test,
 			  struct buf *diff)
 {
+	const struct counts *got = &o->drops.by_stage;
 	bool is_same = true;
 
 	for (size_t i = 0; i < test->dropped.n; i++) {
 		const struct conf_pair *want = &test->dropped.items[i];
 		uint64_t n = 0;
 
-		for (size_t k = 0; k < o->ndrops; k++)
-			if (str_eq(o->drops[k].stage, want->key) ||
-			    str_eq(o->drops[k].reason, want->key))
-				n += o->drops[k].n;
+		for (size_t k = 0; k < got->n; k++)
+			if (str_eq(got->items[k].name, want->key) ||
+			    str_eq(got->items[k].reason, want->key))
+				n += got->items[k].n;
 		is_same &= compare_number("dropped", want, (double)n, true, diff);
 	}
 	return is_same;

@@ -4,23 +4,14 @@
 #define AGENT_CONF_TEST_IMPL_H
 
 #include "agent/agent_conf.h"
+#include "agent/counts.h"
 #include "agent/view.h"
-
-struct conf_test_drop {
-	struct str stage, reason;
-	uint64_t n;
-};
-#define TEST_DROPS_MAX 256 /* distinct stages and reasons */
-#define TEST_REASONS_MAX 8 /* of one run of a stage */
 
 struct conf_test_outcome {
 	struct arena arena;
 	const struct view **got;
 	size_t ngot, cap;
-	struct conf_test_drop drops[TEST_DROPS_MAX];
-	size_t ndrops;
-	struct conf_test_drop pending[TEST_REASONS_MAX]; /* of the stage that is running */
-	size_t npending;
+	struct drops drops;
 	struct buf metrics_before, metrics_after;
 };
 

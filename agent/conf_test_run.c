@@ -20,28 +20,9 @@ static void take(struct conf_test_outcome *o, const struct batch *b, const struc
 	o->got[o->ngot++] = view_of(&o->arena, r, l ? l->items : NULL, l ? l->n : 0);
 }
 
-static void add_drop(struct conf_test_outcome *o, const struct conf_test_drop *drop)
-{
-	for (size_t i = 0; i < o->ndrops; i++) {
-		struct conf_test_drop *d = &o->drops[i];
-
-		if (str_eq(d->stage, drop->stage) && str_eq(d->reason, drop->reason)) {
-			d->n += drop->n;
-			return;
-		}
-	}
-	if (o->ndrops < TEST_DROPS_MAX)
-		o->drops[o->ndrops++] = *drop;
-}
-
 static void on_drop(void *ctx, const char *reason, uint64_t n)
 {
-	struct conf_test_outcome *o = ctx;
-
-	if (o->npending < TEST_REASONS_MAX)
-		o->pending[o->npending++] =
-			(struct conf_test_drop){ .reason = arena_dup(&o->arena, str_c(reason)),
-						 .n = n };
+	drops_add(&((struct conf_test_outcome *)ctx)->drops, reason, n);
 }
 
 static void on_probe(void *ctx, enum chain_probe probe, const struct stage *s,
@@ -53,12 +34,8 @@ static void on_probe(void *ctx, enum chain_probe probe, const struct stage *s,
 		for (const struct rec *r = b->recs; r < b->recs + b->nrecs; r++)
 			if (!(r->flags & (REC_DROP | REC_HELD)))
 				take(o, b, r);
-	for (size_t i = 0; probe == CHAIN_RAN && i < o->npending; i++) {
-		o->pending[i].stage = str_c(s->ops->name);
-		add_drop(o, &o->pending[i]);
-	}
 	if (probe == CHAIN_RAN)
-		o->npending = 0;
+		drops_ran(&o->drops, s);
 }
 
 /* ---- what goes in ---- */
@@ -202,6 +179,7 @@ bool conf_test_run(const struct config *c, const struct config_test *test, struc
 	else
 		is_passed = conf_test_compare(o, &test->conf, has_expect, diff);
 	mem_free(o->got);
+	drops_fini(&o->drops);
 	buf_fini(&o->metrics_before);
 	buf_fini(&o->metrics_after);
 	arena_fini(&o->arena);

@@ -10,34 +10,16 @@
 
 #define TOP_VALUES 5 /* of a label */
 
-static void count(struct tally_counts *c, const char *name, const char *reason, uint64_t n)
-{
-	size_t i = 0;
-
-	while (i < c->n &&
-	       (strcmp(c->items[i].name, name) != 0 || strcmp(c->items[i].reason, reason) != 0))
-		i++;
-	if (i == TALLY_COUNTS_MAX)
-		return;
-	if (i == c->n) {
-		c->n++;
-		c->items[i].n = 0;
-		snprintf(c->items[i].name, sizeof(c->items[i].name), "%s", name);
-		snprintf(c->items[i].reason, sizeof(c->items[i].reason), "%s", reason);
-	}
-	c->items[i].n += n;
-}
-
 static void on_drop(void *ctx, const char *reason, uint64_t n)
 {
-	count(&((struct tally *)ctx)->pending, "", reason, n);
+	drops_add(&((struct tally *)ctx)->drops, reason, n);
 }
 
 static void on_redacted(void *ctx, const char *detector, struct str secret, struct str replacement)
 {
 	(void)secret;
 	(void)replacement;
-	count(&((struct tally *)ctx)->redactions, detector, "", 1);
+	counts_add(&((struct tally *)ctx)->redactions, str_c(detector), STR_NONE, 1);
 }
 
 /* Label sets are the chain's and may be thrown out: copied when they are met. */
@@ -90,11 +72,8 @@ static void on_probe(void *ctx, enum chain_probe probe, const struct stage *s,
 
 	if (probe == CHAIN_END)
 		sent(t, b);
-	if (probe != CHAIN_RAN)
-		return;
-	for (size_t i = 0; i < t->pending.n; i++)
-		count(&t->drops, s->ops->name, t->pending.items[i].reason, t->pending.items[i].n);
-	t->pending.n = 0;
+	if (probe == CHAIN_RAN)
+		drops_ran(&t->drops, s);
 }
 
 void tally_init(struct tally *t)
@@ -108,6 +87,8 @@ void tally_init(struct tally *t)
 void tally_fini(struct tally *t)
 {
 	map_fini(&t->streams);
+	drops_fini(&t->drops);
+	counts_fini(&t->redactions);
 	arena_fini(&t->arena);
 }
 
@@ -189,25 +170,21 @@ static void print_values(const struct tally *t, struct buf *out)
 	mem_free(v);
 }
 
-static void print_counts(const char *what, const struct tally_counts *c, struct buf *out)
+static void print_counts(const struct counts *c, struct buf *out)
 {
-	for (size_t i = 0; i < c->n; i++)
-		buf_printf(out, "%s%12" PRIu64 "  %s%s%s%s\n", what, c->items[i].n,
-			   c->items[i].name, c->items[i].reason[0] ? " (" : "", c->items[i].reason,
-			   c->items[i].reason[0] ? ")" : "");
-}
+	for (size_t i = 0; i < c->n; i++) {
+		const struct count *count = &c->items[i];
 
-static uint64_t sum(const struct tally_counts *c)
-{
-	uint64_t n = 0;
-
-	for (size_t i = 0; i < c->n; i++)
-		n += c->items[i].n;
-	return n;
+		buf_printf(out, "        %12" PRIu64 "  " STR_FMT, count->n, STR_ARG(count->name));
+		if (count->reason.n)
+			buf_printf(out, " (" STR_FMT ")", STR_ARG(count->reason));
+		buf_ch(out, '\n');
+	}
 }
 
 void tally_print(struct tally *t, FILE *to)
 {
+	uint64_t dropped = counts_sum(&t->drops.by_stage);
 	double took_s = (double)(clock_mono_ns() - t->start_ns) / (double)NS_PER_S;
 	struct buf out = BUF_INIT;
 
@@ -215,13 +192,12 @@ void tally_print(struct tally *t, FILE *to)
 		   t->bytes_in);
 	buf_printf(&out, "out     %12" PRIu64 " records, %" PRIu64 " bytes\n", t->lines_out,
 		   t->bytes_out);
-	buf_printf(&out, "dropped %12" PRIu64 "\n", sum(&t->drops));
-	print_counts("        ", &t->drops, &out);
-	if (t->lines_in > t->lines_out + sum(&t->drops))
-		buf_printf(&out, "joined  %12" PRIu64 "\n",
-			   t->lines_in - t->lines_out - sum(&t->drops));
-	buf_printf(&out, "redacted%12" PRIu64 "\n", sum(&t->redactions));
-	print_counts("        ", &t->redactions, &out);
+	buf_printf(&out, "dropped %12" PRIu64 "\n", dropped);
+	print_counts(&t->drops.by_stage, &out);
+	if (t->lines_in > t->lines_out + dropped)
+		buf_printf(&out, "joined  %12" PRIu64 "\n", t->lines_in - t->lines_out - dropped);
+	buf_printf(&out, "redacted%12" PRIu64 "\n", counts_sum(&t->redactions));
+	print_counts(&t->redactions, &out);
 	buf_printf(&out, "streams %12" PRIu64 "%s\n", t->nstreams,
 		   t->nstreams > TALLY_STREAMS_MAX ? " (about)" : "");
 	print_values(t, &out);

@@ -6,23 +6,11 @@
 
 #include <stdio.h>
 
+#include "agent/counts.h"
 #include "lib/map.h"
-#include "pipeline/chain.h"
 #include "pipeline/labels.h"
 
-#define TALLY_COUNTS_MAX 256     /* stages and reasons, detectors */
 #define TALLY_STREAMS_MAX 100000 /* looked into */
-#define TALLY_REASONS_MAX 8      /* of one run of a stage */
-
-struct tally_count {
-	char name[96], reason[96];
-	uint64_t n;
-};
-
-struct tally_counts {
-	struct tally_count items[TALLY_COUNTS_MAX];
-	size_t n;
-};
 
 struct tally_stream {
 	struct map_node node; /* by the hash of its labels */
@@ -35,7 +23,8 @@ struct tally_stream {
 struct tally {
 	struct chain_trace trace; /* for the chain */
 	uint64_t lines_in, bytes_in, lines_out, bytes_out;
-	struct tally_counts drops, redactions, pending;
+	struct drops drops;
+	struct counts redactions; /* by detector */
 	struct map streams;
 	struct tally_stream *first_stream;
 	uint64_t nstreams; /* also those not looked into */
