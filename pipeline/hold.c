@@ -1,87 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Joining parts in place, storing what is open, emitting what nobody completes. */
+/* Joining parts in place, emitting what nobody completes. What is open between batches: hold_store.c. */
 #include "lib/check.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
 #include "pipeline/ack.h"
-#include "pipeline/hold.h"
+#include "pipeline/hold_impl.h"
 #include "pipeline/labels.h"
 
-#define IDLE_MAX 1024        /* remembered without anything open */
-#define IDLE_KEEPS_BYTES 256 /* of their buffers */
-#define CUT_SLACK 4          /* bytes beyond the cap, so that no character is cut in two */
-
-/* ---- lists -------------------------------------------------------------------------------- */
-
-static void list_add(struct held_list *l, struct held *d)
-{
-	d->next = NULL;
-	d->prev = l->last;
-	if (l->last)
-		l->last->next = d;
-	else
-		l->first = d;
-	l->last = d;
-	l->n++;
-}
-
-static void list_del(struct held_list *l, struct held *d)
-{
-	if (d->prev)
-		d->prev->next = d->next;
-	else
-		l->first = d->next;
-	if (d->next)
-		d->next->prev = d->prev;
-	else
-		l->last = d->prev;
-	l->n--;
-}
-
-static struct held_series *find_series(const struct hold *h, uint64_t series)
-{
-	for (struct map_node *n = map_first(&h->by_series, series); n; n = map_next(n)) {
-		struct held_series *s = container_of(n, struct held_series, node);
-
-		if (s->series == series)
-			return s;
-	}
-	return NULL;
-}
-
-/* A file may have as many stored as there are keys: none is ever looked for among them. */
-static void join_series(struct hold *h, struct held *d)
-{
-	struct held_series *s = find_series(h, d->series);
-
-	if (!s) {
-		s = mem_zalloc(sizeof(*s));
-		s->series = d->series;
-		map_add(&h->by_series, &s->node, d->series);
-	}
-	d->siblings = s;
-	d->prev_sibling = NULL;
-	d->next_sibling = s->first;
-	if (s->first)
-		s->first->prev_sibling = d;
-	s->first = d;
-}
-
-static void leave_series(struct hold *h, struct held *d)
-{
-	struct held_series *s = TAKE(d->siblings);
-
-	if (d->prev_sibling)
-		d->prev_sibling->next_sibling = d->next_sibling;
-	else
-		s->first = d->next_sibling;
-	if (d->next_sibling)
-		d->next_sibling->prev_sibling = d->prev_sibling;
-	if (s->first)
-		return;
-	map_del(&h->by_series, &s->node);
-	mem_free(s);
-}
+#define IDLE_MAX 1024 /* remembered without anything open */
+#define CUT_SLACK 4   /* bytes beyond the cap, so that no character is cut in two */
 
 /* ---- life --------------------------------------------------------------------------------- */
 
@@ -106,7 +33,7 @@ static void forget_old(struct hold *h, size_t keep)
 	while (h->idle.n > keep) {
 		struct held *d = h->idle.first;
 
-		list_del(&h->idle, d);
+		held_list_del(&h->idle, d);
 		held_free(h, d);
 	}
 }
@@ -144,7 +71,7 @@ struct held *hold_find(struct hold *h, const struct batch *b, uint64_t key)
 		d->series = series;
 		d->key = key;
 		map_add(&h->map, &d->node, hash);
-		list_add(&h->idle, d);
+		held_list_add(&h->idle, d);
 	}
 	if (!d->is_touched) {
 		d->is_touched = true;
@@ -153,172 +80,6 @@ struct held *hold_find(struct hold *h, const struct batch *b, uint64_t key)
 		h->touched_end = &d->next_touched;
 	}
 	return d;
-}
-
-/* ---- storing ------------------------------------------------------------------------------ */
-
-/* Each attribute as it is, its value (and for inline names the name) behind it. */
-static void store_attrs(struct held *d, const struct rec *r)
-{
-	buf_clear(&d->attrs);
-	for (unsigned i = 0; i < r->nattrs; i++) {
-		const struct attr *a = &r->attrs[i];
-		struct str name = a->key == KEY_INLINE ? attr_name(a) : STR_NONE;
-		uint16_t n = (uint16_t)name.n;
-
-		if (a->kind == ATTR_GONE)
-			continue;
-		buf_put(&d->attrs, a, sizeof(*a));
-		buf_put(&d->attrs, &n, sizeof(n));
-		buf_str(&d->attrs, name);
-		buf_str(&d->attrs, attr_value(a));
-	}
-}
-
-static void load_attrs(const struct held *d, struct batch *b, struct rec *r)
-{
-	struct str rest = buf_as_str(&d->attrs);
-
-	r->attrs = NULL;
-	r->nattrs = r->attrs_cap = 0;
-	while (rest.n) {
-		struct str name, value;
-		struct attr a;
-		uint16_t n;
-
-		memcpy(&a, rest.p, sizeof(a));
-		memcpy(&n, rest.p + sizeof(a), sizeof(n));
-		name = str_sub(rest, sizeof(a) + sizeof(n), sizeof(a) + sizeof(n) + n);
-		rest = str_skip(rest, sizeof(a) + sizeof(n) + n);
-		value = str_sub(rest, 0, a.n);
-		rest = str_skip(rest, a.n);
-		if (a.key == KEY_INLINE)
-			rec_attr_inline(b, r, name, (enum attr_kind)a.kind, value);
-		else
-			rec_attr(b, r, a.key, (enum attr_kind)a.kind, (enum attr_type)a.type,
-				 arena_dup(&b->arena, value));
-	}
-}
-
-static void unpin(struct held *d)
-{
-	if (d->base)
-		labels_unpin(d->base);
-	if (d->labels)
-		labels_unpin(d->labels);
-	d->base = d->labels = NULL;
-}
-
-/* Everything but the line. */
-static void store_fields(struct held *d, const struct batch *b, const struct rec *r)
-{
-	const struct labels *base = b->labels, *labels = rec_labels(b, r);
-
-	if (base)
-		labels_pin(base);
-	if (labels)
-		labels_pin(labels);
-	unpin(d);
-	d->base = base;
-	d->labels = labels;
-	d->time_ns = r->time_ns;
-	d->flags |= r->flags & REC_FLAGS;
-	d->severity = r->severity;
-	d->facility = r->facility;
-	store_attrs(d, r);
-}
-
-static void charge(struct hold *h, struct held *d, bool is_over)
-{
-	int64_t now =
-		is_over ? 0 : (int64_t)(sizeof(*d) + d->text.cap + d->attrs.cap + d->mark_text.cap);
-
-	chain_charge(h->stage->chain, now - d->charged_bytes);
-	d->charged_bytes = now;
-}
-
-static void store(struct hold *h, struct held *d, struct batch *b, int64_t deadline_ns)
-{
-	if (!d->is_stored) {
-		list_del(&h->idle, d);
-		join_series(h, d);
-		d->is_stored = true;
-		d->flags = 0;
-		buf_clear(&d->text);
-		store_fields(d, b, d->rec ? d->rec : &d->model);
-		if (d->rec) {
-			buf_str(&d->text, d->rec->line);
-			d->rec->flags |= REC_HELD;
-		}
-		d->deadline_ns = deadline_ns;
-		list_add(&h->stored, d);
-	} else {
-		if (h->conf.takes_last && d->rec)
-			store_fields(d, b, d->rec);
-		if (!h->conf.waits_from_first) {
-			list_del(&h->stored, d);
-			d->deadline_ns = deadline_ns;
-			list_add(&h->stored, d);
-		}
-	}
-	if (d->mark.p != d->mark_text.p) {
-		buf_clear(&d->mark_text);
-		buf_str(&d->mark_text, d->mark);
-		d->mark = buf_as_str(&d->mark_text);
-	}
-	d->rec = NULL;
-	d->has_model = false;
-	d->room = NULL;
-	charge(h, d, false);
-}
-
-/* No position may stand behind what is open, nor between this batch and those that it comes from:
- * they settle not before this one does, and this one not before what is open. */
-static void keep_acks(struct hold *h, struct batch *b)
-{
-	struct held_series *s = find_series(h, b->source->series);
-	const struct ack *carried = NULL; /* mostly they all wait for the same batch */
-
-	for (struct held *d = s ? s->first : NULL; d; d = d->next_sibling) {
-		d->source = b->source;
-		if (!b->ack)
-			continue;
-		ack_get(b->ack);
-		if (d->ack && d->ack == carried)
-			ack_put(d->ack); /* b's has another reference */
-		else if (d->ack)
-			ack_carry(b->ack, d->ack);
-		if (d->ack)
-			carried = d->ack;
-		d->ack = b->ack;
-	}
-}
-
-/* Nothing is open any more. */
-static void release(struct hold *h, struct held *d)
-{
-	d->rec = NULL;
-	d->has_model = false;
-	d->room = NULL;
-	d->is_rolled = d->is_remembered = false;
-	d->mark = STR_NONE;
-	d->nlines = 0;
-	d->full_bytes = 0;
-	if (!d->is_stored)
-		return;
-	d->is_stored = false;
-	leave_series(h, d);
-	list_del(&h->stored, d);
-	list_add(&h->idle, d);
-	unpin(d);
-	ack_put(TAKE(d->ack));
-	if (d->text.cap > IDLE_KEEPS_BYTES)
-		buf_fini(&d->text);
-	if (d->attrs.cap > IDLE_KEEPS_BYTES)
-		buf_fini(&d->attrs);
-	if (d->mark_text.cap > IDLE_KEEPS_BYTES)
-		buf_fini(&d->mark_text);
-	charge(h, d, true);
 }
 
 /* ---- joining ------------------------------------------------------------------------------ */
@@ -453,15 +214,6 @@ static void finish(struct hold *h, struct held *d, struct batch *b, struct rec *
 
 /* ---- completing --------------------------------------------------------------------------- */
 
-static void fill_fields(const struct held *d, struct batch *b, struct rec *r)
-{
-	r->time_ns = d->time_ns;
-	r->labels = d->labels;
-	r->severity = d->severity;
-	r->facility = d->facility;
-	load_attrs(d, b, r);
-}
-
 static void fill_line(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 {
 	r->line = arena_dup(&b->arena, buf_as_str(&d->text));
@@ -479,21 +231,21 @@ static void emit(struct hold *h, struct held *d, uint16_t flags)
 		b = chain_emit_batch(h->stage->chain, d->source, d->base,
 				     d->text.n + d->attrs.n + 256);
 		r = batch_add(b);
-		fill_fields(d, b, r);
+		hold_load(d, b, r);
 		fill_line(h, d, b, r);
 		r->flags |= flags;
 		if (d->ack)
 			ack_carry(b->ack, TAKE(d->ack));
 		chain_emit(h->stage, b);
 	}
-	release(h, d);
+	hold_release(h, d);
 }
 
 /* What is stored ends in this batch: in the place of its part here. */
 static void complete_here(struct hold *h, struct held *d, struct batch *b)
 {
 	if (!h->conf.takes_last)
-		fill_fields(d, b, d->rec);
+		hold_load(d, b, d->rec);
 	fill_line(h, d, b, d->rec);
 	if (d->ack)
 		ack_carry(b->ack, TAKE(d->ack));
@@ -515,7 +267,7 @@ void hold_end(struct hold *h, struct held *d, struct batch *b)
 		complete(h, d, b);
 	else if (d->is_stored)
 		emit(h, d, 0);
-	release(h, d);
+	hold_release(h, d);
 }
 
 void hold_roll(struct hold *h, struct held *d, struct batch *b)
@@ -588,10 +340,10 @@ void hold_stop(struct hold *h, struct batch *b)
 		next = d->next_touched;
 		d->is_touched = false;
 		if (d->rec || d->has_model || d->is_remembered)
-			store(h, d, b, deadline_ns);
+			hold_store(h, d, b, deadline_ns);
 	}
 	h->touched_end = &h->touched;
-	keep_acks(h, b);
+	hold_keep_acks(h, b);
 	if (h->conf.max_open)
 		emit_oldest(h, b);
 	if (h->njoined && h->conf.replaced_reason)
