@@ -263,6 +263,19 @@ static bool must_wait(struct survey *s)
 	return true;
 }
 
+/* A log was emptied since its position was noted, perhaps found so only now: what is remembered of it
+ * has another. */
+static bool is_outdated(const struct survey *s)
+{
+	for (size_t i = 0; i < s->ncandidates; i++) {
+		const struct pos *p = by_num(s->fi->positions, s->candidates[i].num);
+
+		if (!p || p->offset < s->candidates[i].offset)
+			return true;
+	}
+	return false;
+}
+
 /* It has less content than was read of a log that begins with the same KiB. */
 static bool is_shorter(const struct survey *s, const struct candidate *c, const struct pos *p)
 {
@@ -429,7 +442,7 @@ static bool end(struct survey *s)
 
 	if (self && self->is_open) {
 		s->w->ready_ns = clock_mono_ns() + s->fi->conf->rotate_wait_ns;
-	} else if (!must_wait(s)) {
+	} else if (!must_wait(s) && !is_outdated(s)) {
 		decide(s);
 		archives_drop(s->fi->archives, s->w);
 	}

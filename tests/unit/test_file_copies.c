@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Copies: what copytruncate leaves only in the copy is finished there, under the name of the original
  * and once; copies whose names match are never read twice; files that only begin alike are read. */
-#include <limits.h>
-
 #include "tests/unit/file_rig.h"
 
 static int64_t event_count(const char *event)
@@ -408,93 +406,6 @@ static void names(void)
 	}
 }
 
-/* What logrotate does between two system calls of ours: it empties the log, and compresses the copy later. */
-static struct {
-	char log[256], copy[256];
-	int calls, empty_at, delete_at;
-} meanwhile;
-
-static void pass(void)
-{
-	if (meanwhile.calls == meanwhile.empty_at)
-		OK(truncate(meanwhile.log, 0) == 0);
-	if (meanwhile.calls == meanwhile.delete_at)
-		OK(unlink(meanwhile.copy) == 0);
-	meanwhile.calls++;
-}
-
-static int pass_statx(int fd, const char *path, int flags, unsigned mask, struct statx *s)
-{
-	pass();
-	return os_kernel.statx(fd, path, flags, mask, s);
-}
-
-static ssize_t pass_pread(int fd, void *buf, size_t n, off_t at)
-{
-	pass();
-	return os_kernel.pread(fd, buf, n, at);
-}
-
-static int pass_open(const char *path, int flags, mode_t mode)
-{
-	pass();
-	return os_kernel.open(path, flags, mode);
-}
-
-/* Returns the number of calls there were. */
-static int emptied_at(bool in_pieces, int empty_at, int delete_at)
-{
-	struct os_ops ops = os_kernel;
-	struct rig *g = rig_new("a.log*");
-	char row[48];
-
-	snprintf(row, sizeof(row), "%sat call %d, deleted at %d", in_pieces ? "in pieces, " : "",
-		 empty_at, delete_at);
-	ROW(row);
-	rig_start(g);
-	append_numbered(g, "a.log", "n", 0, 300);
-	UNTIL(g, g->ngot == 300);
-	rig_run(g, 0);
-	snprintf(meanwhile.log, sizeof(meanwhile.log), "%s", rig_path(g, "a.log"));
-	snprintf(meanwhile.copy, sizeof(meanwhile.copy), "%s", rig_path(g, "a.log.1"));
-	meanwhile.calls = 0;
-	meanwhile.empty_at = empty_at;
-	meanwhile.delete_at = delete_at;
-	ops.statx = pass_statx;
-	ops.pread = pass_pread;
-	ops.open = pass_open;
-	if (in_pieces) {
-		append_numbered(g, "a.log.1", "n", 0, 100);
-		rig_run(g, 20);
-		append_numbered(g, "a.log.1", "n", 100, 200);
-	} else {
-		copy(g, "a.log", "a.log.1", 0);
-	}
-	os = &ops;
-	rig_run(g, 20);
-	os = &os_kernel;
-	if (meanwhile.calls <= empty_at)
-		empty(g, "a.log");
-	append_numbered(g, "a.log", "n", 300, 10);
-	expect_numbered(g, "n", 0, 310);
-	check_names(g, "a.log");
-	rig_end(g);
-	return meanwhile.calls;
-}
-
-static void emptied_between_any_two_calls(void)
-{
-	for (int in_pieces = 0; in_pieces < 2; in_pieces++) {
-		int calls = emptied_at(in_pieces, INT_MAX, INT_MAX);
-
-		OK(calls > 4 && calls < 50);
-		for (int i = 0; i <= calls; i++) {
-			emptied_at(in_pieces, i, INT_MAX);
-			emptied_at(in_pieces, i, i + 3);
-		}
-	}
-}
-
 int main(void)
 {
 	log_setup(LOG_LVL_ERROR + 1, LOG_LOGFMT);
@@ -509,6 +420,5 @@ int main(void)
 	RUN(shorter_than_what_was_read);
 	RUN(overwritten_in_place);
 	RUN(renamed_with_equal_header);
-	RUN(emptied_between_any_two_calls);
 	return test_end();
 }
