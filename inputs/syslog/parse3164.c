@@ -271,6 +271,11 @@ static struct str host_and_tag(struct syslog_parser *p, struct str s, int64_t no
 		s = skip_spaces(s);
 		m->flags |= SYSLOG_ODD_HEADER;
 	}
+	/* No host, in RFC 5424's words. */
+	if (str_starts(s, STR("- ")) && sure_tag(str_skip(s, 2))) {
+		s = str_skip(s, 2);
+		m->flags |= SYSLOG_ODD_HEADER;
+	}
 	n = level_for_host(s);
 	if (n && !sure_tag(str_skip(s, n)))
 		return s;

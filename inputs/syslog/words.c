@@ -35,6 +35,7 @@ static const uint8_t classes[256] = {
 	['|'] = TAG,
 	[','] = TAG,
 	['\\'] = TAG,
+	[0x80 ... 0xff] = TAG,
 };
 
 size_t word_span(struct str s, unsigned class)
@@ -261,6 +262,29 @@ bool word_is_event_format(struct str s, size_t n)
 	       word_is_digit(word_at(s, version));
 }
 
+/* "WAN Connection: ", "Service Control Manager: ": two or three words and no number, which a tag may be and
+ * ordinary text as well. Such a name is told, and left in the text. */
+static bool several_words(struct str s, struct tag *t)
+{
+	size_t n = 0, words = 0;
+	unsigned severity;
+
+	if (word_level(s, &severity))
+		return false;
+	do {
+		size_t from = words ? n + 1 : 0;
+
+		n = from + word_span(str_skip(s, from), HOST);
+		if (n == from || !word_is_alpha(s.p[from]))
+			return false;
+		words++;
+	} while (words < 3 && word_at(s, n) == ' ');
+	if (words < 2 || n > 32 || word_at(s, n) != ':' || word_at(s, n + 1) != ' ')
+		return false;
+	t->name = str_sub(s, 0, n);
+	return true;
+}
+
 /* A colon without a space: RFC 3164 ends the tag there, but so looks "key:value", a URL and
  * "CEF:0|". Such a name is told, and left in the text. */
 static bool doubtful(struct str s, size_t n, struct tag *t)
@@ -284,7 +308,7 @@ bool word_tag(struct str s, struct tag *t)
 	size_t n = word_span(s, TAG);
 
 	*t = (struct tag){ .used = 0 };
-	if (!n || n > TAG_MAX || s.p[0] == '@') /* "@cee:" begins the text */
+	if (!n || n > TAG_MAX || s.p[0] == '@' || s.p[0] == '\xEF') /* "@cee:", a BOM */
 		return false;
 	if (word_at(s, n) == '[')
 		return s.p[n - 1] != ',' && with_pid(s, n, t);
@@ -311,7 +335,7 @@ bool word_tag(struct str s, struct tag *t)
 		t->is_odd = true;
 		return true;
 	}
-	if (name_with_spaces(s, t))
+	if (name_with_spaces(s, t) || several_words(s, t))
 		return true;
 	/* "0-PPE-0 : text" (Citrix), "/usr/sbin/cron text": told, and left in the text. */
 	*t = (struct tag){ .name = str_sub(s, 0, n) };
