@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* /metrics, /ready and /healthz over HTTP/1.1: GET and HEAD only, no bodies, few connections, short
- * deadlines. Its budget is its own; it never affects the pipeline. */
+/* The operator's ways in, both HTTP/1.1 with few connections and short deadlines: the admin port, which only
+ * tells, and the control socket, which also does things. Their budget is their own; they never affect the
+ * pipeline. What is answered is the table in admin.c. */
 #ifndef AGENT_ADMIN_H
 #define AGENT_ADMIN_H
 
-#include "lib/conf.h"
 #include "lib/err.h"
-#include "lib/loop.h"
 
 struct admin;
+struct agent;
 
-/* addr is borrowed; is_ready is read at each request to /ready; on_scrape(ctx) runs before /metrics is rendered. */
-int admin_new(struct loop *loop, const struct conf_addr *addr, const bool *is_ready,
-	      void (*on_scrape)(void *ctx), void *ctx, struct admin **ret, struct err *err);
-void admin_free(struct admin *a);
+/* Opens both as the plan of `a` says. A port that cannot be opened is an error, a socket only a line in the log. */
+int admin_new(struct agent *a, struct admin **ret, struct err *err);
+/* The agent stops: what is held is answered, and what looks into lanes lets go. Both stay open. */
+void admin_stop(struct admin *admin);
+void admin_free(struct admin *admin);
 
 #endif

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "agent/admin.h"
@@ -235,16 +236,43 @@ static void on_housekeeping(struct timer *t)
 	loop_timer_in(a->loop, t, HOUSEKEEPING_NS, on_housekeeping);
 }
 
-static void on_scrape(void *ctx)
+double agent_oldest_s(const struct agent *a, size_t output)
 {
-	struct agent *a = ctx;
+	int64_t made_ns =
+		atomic_load_explicit(&a->outputs[output].held.oldest_ns, memory_order_relaxed);
+	int64_t age_ns = made_ns ? clock_mono_ns() - made_ns : 0;
 
+	return age_ns > 0 ? (double)age_ns / 1e9 : 0;
+}
+
+void agent_measure(struct agent *a)
+{
 	for (size_t i = 0; i < a->plan->npipelines; i++) {
 		struct pipe_run *p = &a->pipes[i];
 
 		metric_set(p->budget_used,
 			   p->budget.total_bytes - atomic_load(&p->budget.free_bytes));
 	}
+	for (size_t i = 0; i < a->plan->noutputs; i++)
+		metric_set(metric_get(METRIC_OUTPUT_OLDEST, "output", a->outputs[i].name, NULL),
+			   (int64_t)agent_oldest_s(a, i));
+}
+
+static bool is_full(const char *path)
+{
+	struct statvfs fs;
+
+	return statvfs(path, &fs) == 0 && (geteuid() ? fs.f_bavail : fs.f_bfree) == 0;
+}
+
+const char *agent_unready(const struct agent *a)
+{
+	if (!a->is_ready)
+		return a->is_stopping ? "stopping" : "starting";
+	if (access(a->plan->state_dir, W_OK | X_OK) < 0)
+		return "the state directory cannot be written";
+	return is_full(a->plan->state_dir) ? "the file system of the state directory is full"
+					   : NULL;
 }
 
 static void start_all(struct agent *a)
@@ -258,6 +286,7 @@ static void start_all(struct agent *a)
 			a->inputs[i].ops->start(&a->inputs[i]);
 	loop_timer_in(a->loop, &a->housekeeping, HOUSEKEEPING_NS, on_housekeeping);
 	a->is_ready = true;
+	a->started_ns = clock_mono_ns();
 	watch_loops(a);
 	service_ready(&a->service, count, a);
 	metric_set(metric_get(METRIC_BUILD_INFO, "version", TAILRACE_VERSION, NULL), 1);
@@ -292,8 +321,8 @@ int agent_run(const struct plan *plan, struct err *err)
 		rc = watch_signals(&a, err);
 	if (rc == 0)
 		rc = agent_build(&a, err);
-	if (rc == 0 && plan->admin.scheme)
-		rc = admin_new(a.loop, &plan->admin, &a.is_ready, on_scrape, &a, &a.admin, err);
+	if (rc == 0)
+		rc = admin_new(&a, &a.admin, err);
 	if (rc == 0) {
 		start_all(&a);
 		loop_run(a.loop);

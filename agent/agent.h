@@ -33,12 +33,17 @@ struct plan_pipeline {
 	struct label_limits label_limits;
 };
 
+struct config;
+
 struct plan {
+	const struct config *config; /* it is of; NULL in tests */
 	unsigned threads;
 	size_t memory_bytes; /* of the whole process, 24 MiB or more */
 	const char *state_dir;
 	const char *hostname;
-	struct conf_addr admin; /* scheme 0: none */
+	struct conf_addr admin;   /* scheme 0: none */
+	const char *admin_socket; /* NULL: none */
+	const char *admin_group;  /* may use it, too; or NULL */
 	int64_t shutdown_timeout_ns;
 	size_t ninputs, noutputs, npipelines;
 	const struct plan_input *inputs;

@@ -19,6 +19,7 @@ struct agent_log_conf {
 
 struct agent_admin_conf {
 	struct conf_addr listen;
+	struct str socket, group;
 };
 
 /* Top-level options. */

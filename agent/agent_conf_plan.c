@@ -233,6 +233,24 @@ static void plan_pipelines(struct config *c, const struct ends *ends, const bool
 	c->plan.pipelines = pipelines;
 }
 
+/* Relative to state_dir. */
+static const char *admin_socket(struct config *c)
+{
+	struct str socket = c->agent.admin.socket;
+	struct buf path = BUF_INIT;
+	char *copy;
+
+	if (str_is(socket, "none"))
+		return NULL;
+	if (!str_starts(socket, STR("/")))
+		buf_printf(&path, STR_FMT "/", STR_ARG(c->agent.state_dir));
+	buf_str(&path, socket);
+	copy = conf_alloc(c->doc, path.n + 1);
+	memcpy(copy, buf_cstr(&path), path.n + 1);
+	buf_fini(&path);
+	return copy;
+}
+
 void config_resolve(struct config *c)
 {
 	struct ends *ends = conf_alloc(c->doc, c->npipelines * sizeof(*ends));
@@ -257,6 +275,9 @@ void config_resolve(struct config *c)
 	c->plan.memory_bytes = c->agent.memory_bytes;
 	c->plan.state_dir = c->agent.state_dir.p;
 	c->plan.hostname = c->agent.hostname.p;
+	c->plan.config = c;
 	c->plan.admin = c->agent.admin.listen;
+	c->plan.admin_socket = admin_socket(c);
+	c->plan.admin_group = c->agent.admin.group.p;
 	c->plan.shutdown_timeout_ns = c->agent.shutdown_timeout_ns;
 }

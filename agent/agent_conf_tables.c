@@ -24,8 +24,16 @@ static const struct conf_table log_table = CONF_TABLE(struct agent_log_conf, log
 
 static const struct conf_field admin_fields[] = {
 	CONF_ADDR(struct agent_admin_conf, listen, "127.0.0.1:9099", CONF_TCP,
-		  "Where `/metrics`, `/ready` and `/healthz` are served over HTTP; `none` for "
-		  "nowhere."),
+		  "Where `/metrics`, `/ready` and `/healthz` are served over HTTP, and to this "
+		  "machine a page at `/`; `none` for nowhere."),
+	CONF_STR(struct agent_admin_conf, socket, "control.sock",
+		 "Unix socket of `tailrace status`, `top`, `tap` and `reload`; relative to "
+		 "`state_dir`, `none` for nowhere. Root and the user of the agent may use it.",
+		 .flags = CONF_NONEMPTY),
+	CONF_STR(struct agent_admin_conf, group, NULL,
+		 "Members of this group may use the socket as well. It then has to be in a folder "
+		 "that they can enter, which `state_dir` is not.",
+		 .flags = CONF_NONEMPTY, .example = "adm"),
 };
 static const struct conf_table admin_table = CONF_TABLE(struct agent_admin_conf, admin_fields);
 
@@ -49,7 +57,7 @@ static const struct conf_field agent_fields[] = {
 	CONF_SECTION(struct agent_conf, log, struct agent_log_conf, &log_table,
 		     "The agent's own log, on stderr."),
 	CONF_SECTION(struct agent_conf, admin, struct agent_admin_conf, &admin_table,
-		     "The agent's own HTTP port."),
+		     "The operator's ways in: an HTTP port and a unix socket."),
 	CONF_LIST(struct agent_conf, include, "[conf.d/*.yaml]",
 		  "More files, relative to the main file; `[]` for none. Files of one pattern are "
 		  "read "

@@ -36,6 +36,7 @@ struct agent {
 	bool lanes_started, outputs_started;
 	bool is_ready, is_stopping;
 	int64_t deadline_ns;
+	int64_t started_ns; /* monotonic */
 	struct admin *admin;
 	struct service service;
 	struct io signals;
@@ -47,5 +48,12 @@ struct agent {
 /* Outputs, pipelines, lanes, inputs: made and opened, nothing started. */
 int agent_build(struct agent *a, struct err *err);
 void agent_free(struct agent *a);
+
+/* Brings the gauges up to date that nobody keeps so. */
+void agent_measure(struct agent *a);
+/* Age of the oldest records that an output of the plan holds; 0: none. */
+double agent_oldest_s(const struct agent *a, size_t output);
+/* Why not: a short sentence. NULL: all inputs are open, and the state can be written; Loki has no part in it. */
+const char *agent_unready(const struct agent *a);
 
 #endif

@@ -240,6 +240,21 @@ static const struct cli_flag doctor_flags[] = {
 	FLAG(json, NULL, "one JSON object a check"),
 	{ 0 },
 };
+#define SOCKET_FLAG                                                                                \
+	FLAG(socket, "PATH", "the agent's control socket (default: of the configuration)")
+static const struct cli_flag status_flags[] = {
+	CONFIG_FLAG,
+	SOCKET_FLAG,
+	FLAG(json, NULL, "everything as one JSON object"),
+	{ 0 },
+};
+static const struct cli_flag top_flags[] = {
+	CONFIG_FLAG,
+	SOCKET_FLAG,
+	FLAG(interval, "TIME", "between two looks (default 2s)"),
+	FLAG(once, NULL, "one look, as `status`"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -263,6 +278,9 @@ static const struct cli_command commands[] = {
 	{ "redact", "[CONFIG.yaml] [FILE|-]",
 	  "remove secrets from a file or stdin, as the stage does; or say where they are",
 	  redact_flags, 2, cli_redact },
+	{ "status", "", "what the running agent does: rates, lag, what is held, what was dropped",
+	  status_flags, 0, cli_status },
+	{ "top", "", "the same, again and again", top_flags, 0, cli_top },
 	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
 	{ "dead-letters", "[list|replay] [OUTPUT]",
 	  "what Loki refused for good; replay sends it again, and keeps what is refused again",

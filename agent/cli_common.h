@@ -20,6 +20,11 @@ struct config *cli_load(const char *path, bool with_notices);
 /* The same arguments; without --config, a first operand that ends in .yaml or .yml is one. */
 struct cli_args cli_with_config(const struct cli_args *args);
 
+struct control_answer;
+/* Asks the running agent: control_ask() at --socket, or where the configuration says. */
+int cli_ask(const struct cli_args *args, const char *method, const char *target, int timeout_ms,
+	    struct control_answer *ret, struct err *err) MUST_USE;
+
 /* Opens what an operand means: a path, or stdin for NULL and "-". Negative with err. */
 int cli_open(const char *path, struct err *err);
 /* Is stdout for somebody who wants to see colours? */
@@ -29,6 +34,8 @@ int cli_doctor(const struct cli_args *args);
 int cli_dry_run(const struct cli_args *args);
 int cli_explain(const struct cli_args *args);
 int cli_redact(const struct cli_args *args);
+int cli_status(const struct cli_args *args);
+int cli_top(const struct cli_args *args);
 int cli_test(const struct cli_args *args);
 int cli_dead_letters(const struct cli_args *args);
 

@@ -182,6 +182,11 @@ void *http_user(const struct http_conn *c)
 	return c->user;
 }
 
+int http_fd(const struct http_conn *c)
+{
+	return c->stream.io.fd;
+}
+
 struct str http_peer(const struct http_conn *c)
 {
 	return str_c(c->stream.address);

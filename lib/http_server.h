@@ -105,6 +105,7 @@ void *http_ctx(const struct http_conn *c);
 /* What the handler keeps for the request; NULL when it begins. */
 void http_set_user(struct http_conn *c, void *user);
 void *http_user(const struct http_conn *c);
+int http_fd(const struct http_conn *c);               /* for what the kernel says of the peer */
 struct str http_peer(const struct http_conn *c);      /* its address; lives as long as c */
 struct str http_peer_name(const struct http_conn *c); /* in its certificate */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Formatting and rate limiting of our own log. One writev() a line, so lines of threads never mix. */
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -131,6 +132,42 @@ static void put_line(enum log_level level, struct str line)
 	}
 }
 
+/* ---- what was said last ---- */
+
+#define RECENT_LINES 16
+#define RECENT_BYTES 512
+
+static struct recent {
+	enum log_level level;
+	size_t n;
+	char text[RECENT_BYTES];
+} recent[RECENT_LINES];
+static unsigned nrecent; /* ever */
+static pthread_mutex_t recent_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void remember(enum log_level level, struct str line)
+{
+	struct recent *r;
+
+	pthread_mutex_lock(&recent_lock);
+	r = &recent[nrecent++ % RECENT_LINES];
+	r->level = level;
+	r->n = line.n < RECENT_BYTES ? line.n : RECENT_BYTES;
+	memcpy(r->text, line.p, r->n);
+	pthread_mutex_unlock(&recent_lock);
+}
+
+void log_recent(void (*fn)(void *ctx, enum log_level level, struct str line), void *ctx)
+{
+	pthread_mutex_lock(&recent_lock);
+	for (unsigned i = nrecent > RECENT_LINES ? nrecent - RECENT_LINES : 0; i < nrecent; i++) {
+		const struct recent *r = &recent[i % RECENT_LINES];
+
+		fn(ctx, r->level, str_make(r->text, r->n));
+	}
+	pthread_mutex_unlock(&recent_lock);
+}
+
 void log_write(struct log_site *site, enum log_level level, const char *text,
 	       const struct log_kv *kv)
 {
@@ -156,6 +193,8 @@ void log_write(struct log_site *site, enum log_level level, const char *text,
 	b.max = LINE_MAX_BYTES;
 	if (log_form == LOG_JSON)
 		buf_ch(&b, '}');
+	if (level >= LOG_LVL_WARN)
+		remember(level, buf_as_str(&b));
 	buf_ch(&b, '\n');
 	put_line(level, buf_as_str(&b));
 	buf_fini(&b);

@@ -42,6 +42,8 @@ struct log_site {
 /* Set once at start, before threads. */
 void log_setup(enum log_level level, enum log_format format);
 extern _Atomic int log_threshold;
+/* The last lines of level warn and error, oldest first, as they were written; each is given without its end. */
+void log_recent(void (*fn)(void *ctx, enum log_level level, struct str line), void *ctx);
 /* site NULL: not limited. */
 void log_write(struct log_site *site, enum log_level level, const char *text,
 	       const struct log_kv *kv);

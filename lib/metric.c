@@ -78,6 +78,77 @@ struct metric *metric_get(enum metric_id id, ...)
 	return m;
 }
 
+void metric_walk(enum metric_id id, void (*fn)(void *ctx, const struct metric_point *point),
+		 void *ctx)
+{
+	struct metric_point point = { 0 };
+
+	pthread_mutex_lock(&lock);
+	for (const struct series *s = first[id]; s; s = s->next, point.index++) {
+		point.labels = str_c(s->labels);
+		point.value = metric_value(&s->metric);
+		fn(ctx, &point);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+/* Past the closing quote of a value, whose quotes have backslashes. */
+static struct str cut_value(struct str *rest)
+{
+	struct str value;
+	size_t end = 0;
+
+	while (end < rest->n && rest->p[end] != '"')
+		end += rest->p[end] == '\\' ? 2 : 1;
+	value = str_sub(*rest, 0, end);
+	*rest = str_skip(*rest, end + 1);
+	return value;
+}
+
+struct str metric_label(struct str labels, const char *name)
+{
+	while (labels.n) {
+		struct str found = str_cut(&labels, '='), value;
+
+		labels = str_skip(labels, 1);
+		value = cut_value(&labels);
+		if (str_is(found, name))
+			return value;
+		labels = str_skip(labels, 1);
+	}
+	return STR_NONE;
+}
+
+static void add_value(void *ctx, const struct metric_point *point)
+{
+	struct buf *values = ctx;
+
+	buf_put(values, &point->value, sizeof(point->value));
+}
+
+void metric_sample_take(struct metric_sample *ret)
+{
+	for (int id = 0; id < METRIC_MAX; id++) {
+		struct buf values = BUF_INIT;
+
+		metric_walk((enum metric_id)id, add_value, &values);
+		ret->n[id] = values.n / sizeof(int64_t);
+		ret->values[id] = (int64_t *)(void *)values.p;
+	}
+}
+
+int64_t metric_sample_get(const struct metric_sample *s, enum metric_id id, size_t index)
+{
+	return index < s->n[id] ? s->values[id][index] : 0;
+}
+
+void metric_sample_fini(struct metric_sample *s)
+{
+	for (int id = 0; id < METRIC_MAX; id++)
+		mem_free(s->values[id]);
+	*s = (struct metric_sample){ 0 };
+}
+
 void metrics_render_also(void (*render)(struct buf *out))
 {
 	void (*expected)(struct buf *) = NULL;

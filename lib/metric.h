@@ -41,6 +41,28 @@ static inline int64_t metric_value(const struct metric *m)
 	return atomic_load_explicit(&((struct metric *)(uintptr_t)m)->value, memory_order_relaxed);
 }
 
+/* One of the series of a family. */
+struct metric_point {
+	struct str labels; /* as in the text format: a="b",c="d" */
+	size_t index;      /* within its family, fixed for life */
+	int64_t value;
+};
+/* Calls fn for each series of the family; fn makes no series. */
+void metric_walk(enum metric_id id, void (*fn)(void *ctx, const struct metric_point *point),
+		 void *ctx);
+/* The value of a label, as it is written there; p is NULL when there is none of that name. */
+struct str metric_label(struct str labels, const char *name);
+
+/* All values at one moment. Zeroed is one without series. */
+struct metric_sample {
+	size_t n[METRIC_MAX];
+	int64_t *values[METRIC_MAX];
+};
+void metric_sample_take(struct metric_sample *ret);
+/* 0 when there was no such series then. */
+int64_t metric_sample_get(const struct metric_sample *s, enum metric_id id, size_t index);
+void metric_sample_fini(struct metric_sample *s);
+
 /* Families that others keep: `render` appends their text. Added once however often it is called. */
 void metrics_render_also(void (*render)(struct buf *out));
 

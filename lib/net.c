@@ -106,27 +106,72 @@ int net_listen(const struct conf_addr *addr, bool many, struct err *err)
 	return rc;
 }
 
-/* "1000" or "syslog"; -1 when there is none of that name. */
-static int64_t user_id(struct str name, bool is_group)
+/* False: it is a name, then in `text`. */
+static bool is_id(struct str name, char *text, size_t size, int64_t *ret)
 {
-	char text[256];
-	const struct passwd *user;
-	const struct group *group;
 	uint64_t id;
 
-	if (str_u64(name, &id))
-		return id <= INT32_MAX ? (int64_t)id : -1;
-	snprintf(text, sizeof(text), STR_FMT, STR_ARG(name));
-	if (is_group)
-		return (group = getgrnam(text)) ? (int64_t)group->gr_gid : -1;
+	snprintf(text, size, STR_FMT, STR_ARG(name));
+	if (!str_u64(name, &id))
+		return false;
+	*ret = id <= INT32_MAX ? (int64_t)id : -1;
+	return true;
+}
+
+int64_t net_user_id(struct str name)
+{
+	const struct passwd *user;
+	char text[256];
+	int64_t id;
+
+	if (is_id(name, text, sizeof(text), &id))
+		return id;
 	return (user = getpwnam(text)) ? (int64_t)user->pw_uid : -1;
+}
+
+int64_t net_group_id(struct str name)
+{
+	const struct group *group;
+	char text[256];
+	int64_t id;
+
+	if (is_id(name, text, sizeof(text), &id))
+		return id;
+	return (group = getgrnam(text)) ? (int64_t)group->gr_gid : -1;
+}
+
+/* A process has any number of groups beside its own. */
+static bool is_member(int fd, const struct ucred *peer, gid_t group)
+{
+	gid_t groups[1024];
+	socklen_t n = sizeof(groups);
+
+	if (peer->gid == group)
+		return true;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups, &n) < 0)
+		return false;
+	for (size_t i = 0; i < n / sizeof(*groups); i++)
+		if (groups[i] == group)
+			return true;
+	return false;
+}
+
+bool net_unix_peer_may(int fd, int64_t group)
+{
+	struct ucred peer = { 0 };
+	socklen_t n = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) < 0)
+		return false;
+	return peer.uid == 0 || peer.uid == geteuid() ||
+	       (group >= 0 && is_member(fd, &peer, (gid_t)group));
 }
 
 int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, struct err *err)
 {
 	struct str group = owner, user = str_cut(&group, ':');
-	int64_t uid = user.n ? user_id(user, false) : (int64_t)(uid_t)-1;
-	int64_t gid = group.n ? user_id(group, true) : (int64_t)(gid_t)-1;
+	int64_t uid = user.n ? net_user_id(user) : (int64_t)(uid_t)-1;
+	int64_t gid = group.n ? net_group_id(group) : (int64_t)(gid_t)-1;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
 	if (uid < 0 || gid < 0)

@@ -21,6 +21,12 @@ int net_unix_grant(const struct conf_addr *addr, mode_t mode, struct str owner, 
 
 /* "0660": octal, at most 0777; false when it is not. */
 bool net_mode_parse(struct str text, mode_t *ret);
+/* Of a connection over a unix socket: is the other end root's, of our own user, or of a member of the
+ * group (-1: none)? By what the kernel says of it. */
+bool net_unix_peer_may(int fd, int64_t group);
+/* "1000" or a name; -1 when there is none of that name. */
+int64_t net_user_id(struct str name);
+int64_t net_group_id(struct str name);
 
 /* Sockets that the service manager passed under this name (sd_listen_fds(3)), non-blocking and
  * close-on-exec: *at is 0 at first and counts on. -1 behind the last. */

@@ -3,6 +3,7 @@
 #include <sched.h>
 
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "outputs/output_run.h"
 
@@ -17,6 +18,7 @@ static bool poll_ports(struct poller *poller)
 		struct block *b;
 
 		for (int i = 0; i < BLOCKS_PER_TURN && (b = ring_pop(&out->ports[lane])); i++) {
+			block_taken(b);
 			out->ops->deliver(out, b);
 			did_work = true;
 		}
@@ -28,8 +30,10 @@ void output_submit(struct output *out, uint32_t lane, struct block *b)
 {
 	CHECK_OBJ(b, BLOCK_MAGIC);
 	CHECK(lane < out->nlanes);
-	atomic_fetch_add(&out->held_blocks, 1);
-	b->held_blocks = &out->held_blocks;
+	atomic_fetch_add(&out->held.n, 1);
+	b->held = &out->held;
+	if (!b->made_ns)
+		b->made_ns = clock_mono_ns();
 	/* Bounded by credit; see lane_port_push(). */
 	while (!ring_push(&out->ports[lane], b)) {
 		loop_wake_now(out->loop);
@@ -80,7 +84,7 @@ void output_flush(struct output *out)
 
 bool output_is_drained(const struct output *out)
 {
-	return atomic_load(&((struct output *)(uintptr_t)out)->held_blocks) == 0;
+	return atomic_load(&((struct output *)(uintptr_t)out)->held.n) == 0;
 }
 
 static void on_stop(struct mail *m)

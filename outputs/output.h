@@ -63,8 +63,8 @@ struct output {
 	bool is_blocking;      /* when_full: block */
 	struct budget
 		*budget; /* with when_full: drop, its own small one; else NULL (the pipeline's) */
-	_Atomic int64_t held_blocks; /* submitted and not freed: 0 = drained */
-	struct ring *ports;          /* one per lane */
+	struct held_blocks held; /* held.n: submitted and not freed; 0 = drained */
+	struct ring *ports;      /* one per lane */
 	uint32_t nlanes;
 	struct poller poller;
 	struct mail start_mail, flush_mail, stop_mail; /* may all be under way at once */

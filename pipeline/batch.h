@@ -39,6 +39,8 @@ struct source {
 struct batch {
 	unsigned magic;
 	uint32_t nrecs, cap;
+	uint32_t
+		ngone; /* of them that stages pass over, as far as they are counted: REC_PASSED_OVER */
 	struct rec *recs;
 	struct arena arena;
 	struct source *source;

@@ -118,6 +118,40 @@ bool block_abandon_end(struct block *b, uint32_t nruns)
 	return block_end(b, nruns);
 }
 
+static void publish_oldest(struct held_blocks *held)
+{
+	atomic_store_explicit(&held->oldest_ns, held->first ? held->first->made_ns : 0,
+			      memory_order_relaxed);
+}
+
+void block_taken(struct block *b)
+{
+	struct held_blocks *held = b->held;
+
+	b->prev = held->last;
+	if (held->last)
+		held->last->next = b;
+	else
+		held->first = b;
+	held->last = b;
+	if (held->first == b)
+		publish_oldest(held);
+}
+
+static void let_go(struct block *b)
+{
+	struct held_blocks *held = b->held;
+	bool is_first = held->first == b;
+
+	if (b->prev || is_first) { /* else it was never taken */
+		*(b->prev ? &b->prev->next : &held->first) = b->next;
+		*(b->next ? &b->next->prev : &held->last) = b->prev;
+	}
+	if (is_first)
+		publish_oldest(held);
+	atomic_fetch_sub(&held->n, 1);
+}
+
 bool block_end(struct block *b, uint32_t n)
 {
 	struct budget *budget = b->budget;
@@ -129,8 +163,8 @@ bool block_end(struct block *b, uint32_t n)
 	if (b->open_runs)
 		return false;
 	ack_put(TAKE(b->ack));
-	if (b->held_blocks)
-		atomic_fetch_sub(b->held_blocks, 1);
+	if (b->held)
+		let_go(b);
 	b->magic = 0;
 	chunk_put(b->chunk);
 	if (budget)

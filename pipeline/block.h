@@ -10,6 +10,15 @@
 
 struct ack;
 struct budget;
+struct block;
+
+/* The blocks of one output that are not freed: n from their submission; in the list, oldest first, since the
+ * output took them, which is its thread's alone. */
+struct held_blocks {
+	_Atomic int64_t n;
+	_Atomic int64_t oldest_ns; /* made_ns of the first; 0: none */
+	struct block *first, *last;
+};
 
 /* How the records of one pipeline end at one output. in = delivered + filtered + joined + withdrawn
  * + dropped + held, per flow, at any quiet moment. Lives as long as the process. */
@@ -51,10 +60,11 @@ struct block {
 	struct budget *budget;
 	size_t charged_bytes;
 	bool is_urgent;
-	int64_t made_ns;              /* monotonic, when it was encoded */
-	_Atomic int64_t *held_blocks; /* of its output, counted down at the end; NULL in tests */
-	char *text_p, *text_end;      /* free part of the text area */
-	struct chunk *chunk;          /* all memory of the block, this struct included */
+	int64_t made_ns;           /* monotonic, when it was encoded */
+	struct held_blocks *held;  /* of its output; NULL in tests */
+	struct block *prev, *next; /* there */
+	char *text_p, *text_end;   /* free part of the text area */
+	struct chunk *chunk;       /* all memory of the block, this struct included */
 };
 #define BLOCK_MAGIC 0xb10c4u
 
@@ -65,6 +75,8 @@ struct block *block_new(uint32_t nruns, size_t text, size_t nbytes);
 struct str block_text(struct block *b, struct str s);
 /* Bytes of memory, for the budget. */
 size_t block_size(const struct block *b);
+/* Output thread: takes a block that was submitted. */
+void block_taken(struct block *b);
 /* n runs have ended (delivered, dropped, withdrawn and counted by the caller). The last one puts the
  * ack, gives the credit back and frees the block: true then. */
 bool block_end(struct block *b, uint32_t n);

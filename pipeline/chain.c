@@ -31,6 +31,8 @@ struct chain {
 	unsigned magic;
 	struct chain_conf conf;
 	struct stage *stages;
+	struct stage *opened, **opened_end;
+	uint32_t entry;         /* of the list being opened */
 	struct stage **entries; /* by source.entry: the first stage; 0 = stages */
 	struct label_table *labels;
 	const struct labels *overflow; /* when even a source's own labels find no room */
@@ -72,6 +74,11 @@ const struct chain_trace *chain_trace(const struct chain *c)
 	return c->conf.trace;
 }
 
+const struct stage *chain_first_stage(const struct chain *c)
+{
+	return c->opened;
+}
+
 bool chain_is_ending(const struct chain *c)
 {
 	return c->is_ending;
@@ -90,6 +97,15 @@ static void labels_to_metadata(struct batch *b, struct rec *r, const struct labe
 			rec_attr_inline(b, r, labels[i].name, ATTR_META, labels[i].value);
 }
 
+static void count_drop(struct chain *c, const char *reason, uint64_t n)
+{
+	metric_add(metric_get(METRIC_STAGE_DROPPED, "pipeline", c->conf.pipeline, "reason", reason,
+			      NULL),
+		   (int64_t)n);
+	if (c->conf.trace && c->conf.trace->dropped)
+		c->conf.trace->dropped(c->conf.trace->ctx, reason, n);
+}
+
 /* A record must not go to another tenant because labels are many: it goes with no other label, and
  * not at all when there are too many tenants as well. */
 static void set_tenant_only(struct chain *c, struct batch *b, struct rec *r, struct str tenant)
@@ -104,7 +120,8 @@ static void set_tenant_only(struct chain *c, struct batch *b, struct rec *r, str
 	if (r->labels)
 		return;
 	r->flags |= REC_DROP;
-	chain_count_drop(c, "too_many_tenants", 1);
+	b->ngone++;
+	count_drop(c, "too_many_tenants", 1);
 }
 
 static const char moved_values[] = "values", moved_labels[] = "labels", moved_length[] = "length";
@@ -182,13 +199,18 @@ bool chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const str
 	return false;
 }
 
-void chain_count_drop(struct chain *c, const char *reason, uint64_t n)
+/* One writer; readers may be other threads. */
+static void add(_Atomic int64_t *count, uint64_t n)
 {
-	metric_add(metric_get(METRIC_STAGE_DROPPED, "pipeline", c->conf.pipeline, "reason", reason,
-			      NULL),
-		   (int64_t)n);
-	if (c->conf.trace && c->conf.trace->dropped)
-		c->conf.trace->dropped(c->conf.trace->ctx, reason, n);
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + (int64_t)n,
+			      memory_order_relaxed);
+}
+
+void stage_dropped(struct stage *s, struct batch *b, const char *reason, uint64_t n)
+{
+	b->ngone += (uint32_t)n;
+	add(&s->removed, n);
+	count_drop(s->chain, reason, n);
 }
 
 void chain_joined(struct chain *c, uint64_t n)
@@ -197,11 +219,14 @@ void chain_joined(struct chain *c, uint64_t n)
 		flow_joined(c->conf.sinks[i].flow, n);
 }
 
-void chain_removed(struct chain *c, const char *reason, uint64_t n)
+void stage_removed(struct stage *s, const char *reason, uint64_t n)
 {
+	struct chain *c = s->chain;
+
 	for (size_t i = 0; i < c->conf.nsinks; i++)
 		flow_filtered(c->conf.sinks[i].flow, n);
-	chain_count_drop(c, reason, n);
+	add(&s->removed, n);
+	count_drop(c, reason, n);
 }
 
 /* Making clean */
@@ -296,6 +321,7 @@ static struct stage *stage_new(struct chain *c, struct stage *parent, const stru
 	s->state = mem_zalloc(ops->state_size);
 	s->chain = c;
 	s->parent = parent;
+	s->entry = c->entry;
 	return s;
 }
 
@@ -314,6 +340,8 @@ int stages_open(struct chain *c, struct stage *parent, const struct conf_stages 
 
 		s->conf = list->items[i].conf;
 		s->node = list->items[i].node;
+		*c->opened_end = s;
+		c->opened_end = &s->opened_next;
 		*at = s;
 		at = add_probe(c, &s->next, CHAIN_RAN, s, parent);
 		rc = ops->open ? ops->open(s, err) : 0;
@@ -344,8 +372,10 @@ void stages_close(struct stage *list)
 
 void stages_run(struct stage *list, struct batch *b)
 {
-	for (; list; list = list->next)
+	for (; list; list = list->next) {
+		add(&list->records, b->nrecs - b->ngone);
 		list->ops->run(list, b);
+	}
 }
 
 void stages_flush(struct stage *list, struct source *source)
@@ -380,9 +410,11 @@ static void add_end(struct chain *c)
 static int open_front(struct chain *c, size_t entry, struct err *err)
 {
 	struct stage **at = &c->entries[entry];
-	int rc = stages_open(c, NULL, c->conf.front[entry - 1], at, err);
 	bool is_clean = false;
+	int rc;
 
+	c->entry = (uint32_t)entry;
+	rc = stages_open(c, NULL, c->conf.front[entry - 1], at, err);
 	for (struct stage *s = *at; s; s = s->next)
 		is_clean |= !s->ops->takes_raw;
 	if (rc == 0 && is_clean)
@@ -421,6 +453,7 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 
 	c->magic = CHAIN_MAGIC;
 	c->conf = *conf;
+	c->opened_end = &c->opened;
 	c->labels = label_table_new(conf->max_streams);
 	label_table_limit(c->labels, &conf->label_limits);
 	c->overflow = labels_intern(c->labels, &overflow, 1);

@@ -62,6 +62,10 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 /* Stages must have been flushed. */
 void chain_close(struct chain *c);
 
+/* The first of all its stages, nested ones behind theirs: s->opened_next. Of interest to others than its lane
+ * are only what is fixed for life, and the counts. */
+const struct stage *chain_first_stage(const struct chain *c);
+
 /* Takes the batch through the stages to the sinks and frees it. */
 void chain_run(struct chain *c, struct batch *b);
 /* Makes stages emit what they hold for the source (NULL: for all, because the chain ends). */

@@ -122,7 +122,7 @@ static struct str extended(struct hold *h, struct held *d, struct batch *b, stru
 	return str_make(d->room, want);
 }
 
-static void join_stored(struct hold *h, struct held *d, struct rec *r)
+static void join_stored(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 {
 	struct str between = d->nlines > 1 ? h->conf.between : STR_NONE;
 
@@ -137,6 +137,7 @@ static void join_stored(struct hold *h, struct held *d, struct rec *r)
 		buf_str(&d->text, r->line);
 	d->flags |= r->flags & REC_FLAGS;
 	r->flags |= REC_HELD;
+	b->ngone++;
 	if (!d->rec || h->conf.takes_last)
 		d->rec = r;
 }
@@ -151,6 +152,7 @@ static void join_here(struct hold *h, struct held *d, struct batch *b, struct re
 	if (!h->conf.replaced_reason)
 		keep->flags |= gone->flags & REC_FLAGS;
 	gone->flags |= REC_HELD;
+	b->ngone++;
 	d->rec = keep;
 }
 
@@ -184,7 +186,7 @@ void hold_add(struct hold *h, struct held *d, struct batch *b, struct rec *r)
 	d->full_bytes += r->line.n + (d->nlines > 1 ? h->conf.between.n : 0);
 	h->njoined += d->nlines > 1;
 	if (d->is_stored) {
-		join_stored(h, d, r);
+		join_stored(h, d, b, r);
 	} else if (d->rec) {
 		join_here(h, d, b, r);
 	} else {
@@ -347,7 +349,7 @@ void hold_stop(struct hold *h, struct batch *b)
 	if (h->conf.max_open)
 		emit_oldest(h, b);
 	if (h->njoined && h->conf.replaced_reason)
-		chain_removed(h->stage->chain, h->conf.replaced_reason, h->njoined);
+		stage_removed(h->stage, h->conf.replaced_reason, h->njoined);
 	else if (h->njoined)
 		chain_joined(h->stage->chain, h->njoined);
 	h->njoined = 0;

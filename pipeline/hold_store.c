@@ -173,6 +173,7 @@ void hold_store(struct hold *h, struct held *d, struct batch *b, int64_t deadlin
 		if (d->rec) {
 			buf_str(&d->text, d->rec->line);
 			d->rec->flags |= REC_HELD;
+			b->ngone++;
 		}
 		d->deadline_ns = deadline_ns;
 		held_list_add(&h->stored, d);

@@ -41,8 +41,12 @@ struct stage {
 	void *state;
 	const struct conf_node *node; /* where it stands in the configuration; may be NULL */
 	struct chain *chain;
-	struct stage *next;   /* in its list */
-	struct stage *parent; /* encloses the list, or NULL */
+	struct stage *next;        /* in its list */
+	struct stage *parent;      /* encloses the list, or NULL */
+	struct stage *opened_next; /* of its chain, in the order of the configuration */
+	uint32_t entry; /* its own list is that of an input: source.entry; 0: the pipeline's */
+	/* Records it was given, and of these that it removed. Written by its lane. */
+	_Atomic int64_t records, removed;
 };
 #define STAGE_MAGIC 0x57a6eu
 
@@ -58,8 +62,8 @@ struct loop *chain_loop(struct chain *c);          /* for timers */
  * be given what came of this one's. */
 bool chain_set_labels(struct chain *c, struct batch *b, struct rec *r, const struct label *changes,
 		      size_t n);
-/* The same record as REC_DROP, counted under the reason the user's configuration names. */
-void chain_count_drop(struct chain *c, const char *reason, uint64_t n);
+/* n records of b were given REC_DROP: counts them under the reason the user's configuration names. */
+void stage_dropped(struct stage *s, struct batch *b, const char *reason, uint64_t n);
 
 /* The last flush is under way: what waits for anything must go on now. */
 bool chain_is_ending(const struct chain *c);
@@ -73,7 +77,7 @@ struct batch *chain_emit_batch(struct chain *c, struct source *source, const str
 void chain_emit(struct stage *s, struct batch *b);
 void chain_joined(struct chain *c, uint64_t n);
 /* Records that were held and are not to go on: filtered, under the reason. */
-void chain_removed(struct chain *c, const char *reason, uint64_t n);
+void stage_removed(struct stage *s, const char *reason, uint64_t n);
 
 /* A nested list (match): same chain, run with stages_run(). parent: the enclosing stage, NULL for the
  * pipeline's own list; what a nested stage emits later goes on behind the parent. */

@@ -8,7 +8,7 @@ _tailrace()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact test dead-letters help version --help --version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact status top test dead-letters help version --help --version' -- "$cur"))
 		return
 	fi
 	case ${COMP_WORDS[1]}$prev in
@@ -86,6 +86,23 @@ _tailrace()
 	redact--pipeline)
 		return
 		;;
+	status--config)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	status--socket)
+		return
+		;;
+	top--config)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	top--socket)
+		return
+		;;
+	top--interval)
+		return
+		;;
 	test--config)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return
@@ -132,6 +149,12 @@ _tailrace()
 	redact)
 		flags='--config --pipeline --explain --json --help'
 		;;
+	status)
+		flags='--config --socket --json --help'
+		;;
+	top)
+		flags='--config --socket --interval --once --help'
+		;;
 	test)
 		flags='--config --run --junit --help'
 		;;
@@ -141,7 +164,7 @@ _tailrace()
 		;;
 	help)
 		flags='--help'
-		words='run check config doctor dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
+		words='run check config doctor dry-run explain positions redact status top test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
 		;;
 	version)
 		flags='--help'

@@ -15,6 +15,8 @@ _tailrace() {
 		'explain:show what each stage of a pipeline does to a line; secrets are hidden'
 		'positions:how far files are read; with the agent stopped, change that'
 		'redact:remove secrets from a file or stdin, as the stage does; or say where they are'
+		'status:what the running agent does\: rates, lag, what is held, what was dropped'
+		'top:the same, again and again'
 		'test:run the `tests` of a configuration'
 		'dead-letters:what Loki refused for good; replay sends it again, and keeps what is refused again'
 		'help:this text; or about a command, an input, a stage or an output'
@@ -88,6 +90,19 @@ _tailrace() {
 			'--json[with --explain\: one JSON object a hit]' \
 			'*:file:_files'
 		;;
+	status)
+		_arguments '(- *)--help[this command]' \
+			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
+			'--socket=[the agent'\''s control socket (default\: of the configuration)]:PATH: ' \
+			'--json[everything as one JSON object]'
+		;;
+	top)
+		_arguments '(- *)--help[this command]' \
+			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
+			'--socket=[the agent'\''s control socket (default\: of the configuration)]:PATH: ' \
+			'--interval=[between two looks (default 2s)]:TIME: ' \
+			'--once[one look, as `status`]'
+		;;
 	test)
 		_arguments '(- *)--help[this command]' \
 			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
@@ -104,7 +119,7 @@ _tailrace() {
 		;;
 	help)
 		_arguments '(- *)--help[this command]' \
-			'1:what:(run check config doctor dry-run explain positions redact test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
+			'1:what:(run check config doctor dry-run explain positions redact status top test dead-letters help version file loki syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
 			'*:file:_files'
 		;;
 	version)

@@ -163,7 +163,7 @@ static void keep_run(struct stage *s, struct batch *b)
 		dropped++;
 	}
 	if (dropped)
-		chain_count_drop(s->chain, conf->drop_counter_reason.p, dropped);
+		stage_dropped(s, b, conf->drop_counter_reason.p, dropped);
 	count_given_up(s, given_up);
 }
 
@@ -188,7 +188,7 @@ static void drop_run(struct stage *s, struct batch *b)
 		dropped++;
 	}
 	if (dropped)
-		chain_count_drop(s->chain, conf->drop_counter_reason.p, dropped);
+		stage_dropped(s, b, conf->drop_counter_reason.p, dropped);
 	count_given_up(s, given_up);
 }
 

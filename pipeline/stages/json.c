@@ -202,7 +202,7 @@ static void json_run(struct stage *s, struct batch *b)
 	if (failed)
 		metric_add(j->errors, failed);
 	if (malformed && conf->drop_malformed)
-		chain_count_drop(s->chain, "json_malformed", malformed);
+		stage_dropped(s, b, "json_malformed", malformed);
 	else if (malformed)
 		metric_add(j->errors, (int64_t)malformed);
 }

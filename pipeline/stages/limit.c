@@ -253,6 +253,7 @@ static void put_off(struct limit *l, struct batch *b, struct waiting **at, struc
 	if (labels)
 		labels_pin(labels);
 	r->flags |= REC_HELD;
+	b->ngone++;
 }
 
 static void waiting_free(struct waiting *w)
@@ -380,7 +381,7 @@ static void run_dropping(struct limit *l, struct batch *b)
 		else
 			r->flags |= REC_DROP;
 	}
-	chain_count_drop(l->stage->chain, REASON, dropped);
+	stage_dropped(l->stage, b, REASON, dropped);
 }
 
 static void count_by_label(struct limit *l, struct bucket *bucket)
@@ -437,7 +438,7 @@ static void run_by_label(struct limit *l, struct batch *b)
 	}
 	pthread_mutex_unlock(&l->shared->lock);
 	if (dropped)
-		chain_count_drop(l->stage->chain, REASON, dropped);
+		stage_dropped(l->stage, b, REASON, dropped);
 }
 
 static void limit_run(struct stage *s, struct batch *b)

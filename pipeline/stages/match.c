@@ -108,7 +108,7 @@ static void drop_selected(struct stage *s, struct batch *b)
 		}
 	}
 	if (dropped)
-		chain_count_drop(s->chain, conf->drop_counter_reason.p, dropped);
+		stage_dropped(s, b, conf->drop_counter_reason.p, dropped);
 	count_given_up(s, choice.given_up);
 }
 
@@ -157,8 +157,10 @@ static void keep_selected(struct stage *s, struct batch *b)
 			skipped++;
 		}
 	}
+	b->ngone += skipped;
 	stages_run(m->stages,
 		   b); /* with none selected, too: what they hold is older than the batch */
+	b->ngone -= skipped;
 	/* Only our own: an enclosing match has its own. Stages may have added records behind. */
 	for (uint32_t i = 0; skipped && i < n; i++)
 		if (skip[i / 64] >> i % 64 & 1)

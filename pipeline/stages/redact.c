@@ -676,9 +676,9 @@ static void redact_run(struct stage *s, struct batch *b)
 		dropped++;
 	}
 	if (found)
-		chain_count_drop(s->chain, "redact", found);
+		stage_dropped(s, b, "redact", found);
 	if (dropped)
-		chain_count_drop(s->chain, "redact_failed", dropped);
+		stage_dropped(s, b, "redact_failed", dropped);
 	count(x);
 }
 

@@ -38,7 +38,7 @@ static void sampling_run(struct stage *s, struct batch *b)
 		dropped++;
 	}
 	if (dropped)
-		chain_count_drop(s->chain, conf->drop_counter_reason.p, dropped);
+		stage_dropped(s, b, conf->drop_counter_reason.p, dropped);
 }
 
 const struct stage_ops stage_sampling = {

@@ -64,7 +64,7 @@ static void comment_run(struct stage *s, struct batch *b)
 	{
 		if (r->line.n && r->line.p[0] == '#') {
 			r->flags |= REC_DROP;
-			chain_count_drop(s->chain, "comment", 1);
+			stage_dropped(s, b, "comment", 1);
 		}
 	}
 }

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Between admin.c, which has the doors and the table of requests, and the files that answer them. */
+#ifndef AGENT_ADMIN_IMPL_H
+#define AGENT_ADMIN_IMPL_H
+
+#include "agent/admin.h"
+#include "agent/agent_impl.h"
+#include "lib/http_server.h"
+
+struct status_desk;
+
+struct admin_door {
+	struct admin *admin;
+	struct conf_addr addr;
+	struct http_conf conf;
+	struct http_server *server; /* NULL: closed */
+	bool is_control;
+	int64_t group; /* -1: none */
+};
+
+struct admin {
+	struct agent *agent;
+	struct admin_door port, control;
+	struct status_desk *status;
+};
+
+/* A request that is answered later is this, in what the handler keeps for it: http_set_user(c, &mine->held). */
+struct admin_held {
+	void (*gone)(struct admin_held *held); /* the client has left: no answer */
+};
+
+/* Plain text, or JSON. */
+void admin_answer(struct http_conn *c, unsigned status, const char *type, const struct buf *body);
+
+/* admin_status.c: /status, as JSON, or as text with ?format=text. Rates are those of the last second or seconds;
+ * the first who asks waits for one. */
+struct status_desk *status_desk_new(struct admin *admin);
+void status_desk_free(struct status_desk *desk);
+void admin_status(struct admin *admin, struct http_conn *c, const struct http1_head *head);
+
+#endif

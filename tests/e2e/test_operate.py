@@ -1,0 +1,211 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's side: the control socket, status and top."""
+
+import http.client
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+
+from agent import free_port
+from faultloki import Fault
+from work import config, file_input, loki_output, numbered, syslog_input, text
+
+STAGES = [
+	{"regex": {"expression": r"level=(?P<level>\w+)"}},
+	{"labels": {"level": None}},
+	{"match": {"selector": '{level="debug"}', "stages": [{"drop": {"expression": "noise", "drop_counter_reason": "noise"}}]}},
+	{"redact": {}},
+]
+
+
+class OverSocket(http.client.HTTPConnection):
+	def __init__(self, path):
+		super().__init__("localhost", timeout=10)
+		self.path = str(path)
+
+	def connect(self):
+		self.sock = socket.socket(socket.AF_UNIX)
+		self.sock.settimeout(10)
+		self.sock.connect(self.path)
+
+
+def status(one) -> dict:
+	done = one.command("status", "--json", "--config", str(one.config_path))
+	assert done.returncode == 0, done.stderr
+	return json.loads(done.stdout)
+
+
+def by_name(rows):
+	return {row["name"]: row for row in rows}
+
+
+def levels(n: int) -> str:
+	return "".join(f"level={'debug' if i % 2 else 'info'} n={i} {'noise' if i % 4 == 1 else ''}\n" for i in range(n))
+
+
+def test_status_says_what_happened(agent, fault_loki, tenant, tmp_path):
+	log = tmp_path / "app.log"
+	log.write_text(levels(400))
+	one = agent(config({"app": file_input(log), "net": syslog_input(free_port(), "tcp")}, loki_output(fault_loki.push_url, tenant), STAGES))
+	one.wait_metric("tailrace_records_delivered_total", 300)
+	one.wait_idle()
+	now = status(one)
+	assert now["state"] == "running" and now["pid"] == one.process.pid and now["rss_bytes"] > 1 << 20
+	app = by_name(now["inputs"])["app"]
+	assert (app["type"], app["pipeline"], app["records"]["total"], app["behind_bytes"]) == ("file", "main", 400, 0)
+	pipeline = by_name(now["pipelines"])["main"]
+	assert pipeline["from"] == ["app", "net"] and pipeline["to"] == ["loki"]
+	stages = {s["number"] + " " + s["name"]: (s["records"]["total"], s["removed"]["total"]) for s in pipeline["stages"]}
+	assert stages == {"1 regex": (400, 0), "2 labels": (400, 0), "3 match": (400, 0), "3.1 drop": (200, 100), "4 redact": (300, 0)}
+	assert pipeline["removed"]["noise"]["total"] == 100
+	flow, = now["flows"]
+	assert (flow["in"], flow["delivered"], flow["filtered"], flow["held"]) == (400, 300, 100, 0)
+	out = by_name(now["outputs"])["loki"]
+	assert (out["delivered"]["total"], out["up"], out["oldest_s"]) == (300, 1, 0)
+
+
+def test_rates_and_what_is_held(agent, fault_loki, tenant, tmp_path):
+	"""Loki is away: the age of what waits grows, and top says so."""
+	log = tmp_path / "app.log"
+	fault_loki.otherwise = lambda push: Fault.status(503)
+	log.write_text(text(numbered(100)))
+	one = agent(config({"app": file_input(log)}, loki_output(fault_loki.push_url, tenant)))
+	one.wait(lambda: by_name(status(one)["outputs"])["loki"]["oldest_s"] > 1.5, 20, "an age")
+	now = status(one)
+	out = by_name(now["outputs"])["loki"]
+	assert out["held"] == 100 and out["retries"]["total"] > 0 and out["up"] == 0
+	assert one.metrics().sum("tailrace_output_oldest_seconds", output="loki") >= 1
+	top = one.command("top", "--once", "--config", str(one.config_path))
+	assert re.search(r"^loki +loki +0 .* 100 +[0-9.]+ s +0 +requests ", top.stdout, re.M), top.stdout
+	assert "LAST WARNINGS" in top.stdout
+	fault_loki.otherwise = lambda push: Fault.ok()
+	one.wait_metric("tailrace_records_delivered_total", 100)
+	one.wait(lambda: by_name(status(one)["outputs"])["loki"]["oldest_s"] == 0, 20, "nothing held")
+	# While somebody writes there are rates.
+	with open(log, "a") as f:
+
+		def write_more() -> bool:
+			f.write(text(numbered(50)))
+			f.flush()
+			row = by_name(status(one)["inputs"])["app"]
+			return row["records"]["per_s"] > 0 and row["bytes"]["per_s"] > row["records"]["per_s"]
+
+		one.wait(write_more, 20, "a rate")
+
+
+def test_top_in_a_pipe_ends_with_its_reader(agent, tmp_path):
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+	done = subprocess.run(
+		f"'{one.program}' top --interval 100ms --config '{one.config_path}' | head -n 30 | grep -c ^tailrace",
+		shell=True, capture_output=True, text=True, timeout=60,
+	)  # fmt: skip
+	assert int(done.stdout) >= 2, done.stderr
+
+
+def test_without_an_agent(agent, tmp_path):
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}), start=False)
+	done = one.command("status", "--config", str(one.config_path))
+	assert done.returncode == 1 and "is it running?" in done.stderr
+	done = one.command("status", "--socket", str(tmp_path / "nothing.sock"))
+	assert done.returncode == 1 and "is it running?" in done.stderr
+
+
+def as_nobody(groups: list[int], path) -> str:
+	"""The status line that a process of nobody with these groups gets over the socket."""
+	got, put = os.pipe()
+	child = os.fork()
+	if child == 0:
+		text = b"?"
+		try:
+			os.setgroups(groups)
+			os.setgid(65534)
+			os.setuid(65534)
+			with socket.socket(socket.AF_UNIX) as conn:
+				conn.settimeout(10)
+				conn.connect(str(path))
+				conn.sendall(b"GET /status HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+				text = conn.recv(100).split(b"\r\n")[0]
+		except OSError as e:
+			text = type(e).__name__.encode()
+		os.write(put, text)
+		os._exit(0)
+	os.close(put)
+	os.waitpid(child, 0)
+	with os.fdopen(got) as f:
+		return f.read()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
+def test_who_may_use_the_socket(agent, tmp_path):
+	folder = tmp_path / "run"
+	folder.mkdir()
+	for parent in [folder, *folder.parents]:
+		if parent.stat().st_mode & 1 == 0:
+			parent.chmod(parent.stat().st_mode | 0o111)
+	path = folder / "c.sock"
+	conf = config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"})
+	conf["admin"] = {"listen": f"127.0.0.1:{free_port()}", "socket": str(path)}
+	one = agent(conf, start=False)
+	one.admin_port = int(conf["admin"]["listen"].rsplit(":", 1)[1])
+	one.start()
+	assert path.stat().st_mode & 0o777 == 0o600
+	assert as_nobody([], path) == "PermissionError"
+	# Even with the mode changed behind its back.
+	path.chmod(0o666)
+	assert as_nobody([], path) == "HTTP/1.1 403 Forbidden"
+	one.stop()
+	assert not path.exists()
+	conf["admin"]["group"] = "4711"
+	one.configure(conf)
+	one.start()
+	assert as_nobody([], path) == "HTTP/1.1 403 Forbidden"
+	assert as_nobody([4711], path) == "HTTP/1.1 200 OK"
+
+
+def test_nobody_hangs_the_socket(agent, tmp_path):
+	"""More connections than there may be, each silent or with half a request: it is answered all the same."""
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+	path = one.state_dir / "control.sock"
+	before = one.open_files()
+	idle = []
+	for i in range(40):
+		conn = socket.socket(socket.AF_UNIX)
+		conn.connect(str(path))
+		if i % 2:
+			conn.sendall(b"GET /sta")
+		idle.append(conn)
+		assert one.open_files() <= before + 20
+	conn = OverSocket(path)
+	conn.request("GET", "/healthz")
+	assert conn.getresponse().status == 200
+	for conn in idle:
+		conn.close()
+	assert status(one)["state"] == "running"
+
+
+def test_a_page_of_elsewhere_reads_nothing(agent, tmp_path):
+	"""A name that somebody lets point to 127.0.0.1 is not ours."""
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+
+	def ask(path: str, host: str) -> int:
+		conn = http.client.HTTPConnection("127.0.0.1", one.admin_port, timeout=10)
+		conn.request("GET", path, headers={"Host": host})
+		return conn.getresponse().status
+
+	for path in ("/status", "/config"):
+		assert ask(path, "evil.example:9099") == 403
+		for host in ("localhost:9099", "127.0.0.1", "[::1]:9099"):
+			assert ask(path, host) == 200
+	assert ask("/metrics", "node1.example:9099") == 200
+
+
+def test_the_configuration_without_its_secrets(agent, fault_loki, tenant, tmp_path):
+	output = loki_output(fault_loki.push_url, tenant)
+	output["basic_auth"] = {"username": "bob", "password": "CANARYpw1"}
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, output))
+	code, body = one.get("/config")
+	assert code == 200 and "bob" in body and "CANARYpw1" not in body and "<secret>" in body
