@@ -126,7 +126,7 @@ static void on_file_modified(void *ctx, struct watch_file *f)
 
 static void on_named(void *ctx, struct str path, enum watch_name what, uint32_t cookie)
 {
-	find_note_name(ctx, path, what, cookie);
+	names_note(ctx, path, what, cookie);
 }
 
 static void on_names_told(void *ctx)
@@ -521,7 +521,7 @@ static void file_close(struct input *in)
 	positions_free(fi->positions);
 	free_globs(fi->globs, fi->nglobs);
 	free_globs(fi->excludes, fi->nexcludes);
-	find_fini(fi);
+	names_fini(fi);
 	open_fini(fi);
 	links_fini(fi);
 	map_fini(&fi->by_path);

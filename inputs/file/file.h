@@ -2,7 +2,10 @@
 /* The file input's own types: the instance, and a tail for each open file. Private to this folder.
  *
  *	file.c   options, life of the instance, turns (read, note positions, submit)
- *	find.c   which files there are: scans, events, rotation, restart
+ *	find.c   which files there are: scans, events, rotation
+ *	names.c  names that came and went, as the last events told
+ *	resume.c which saved position is that of a file that was just met
+ *	moved.c  what happened while we were away
  *	open.c   from a name to a descriptor that is safe to read
  *	links.c  symlinks to files, and what happens where they lead
  *	tail.c   life of one file: from opening to its last ack
@@ -432,9 +435,7 @@ void find_start(struct file_input *fi);
 void find_scan(struct file_input *fi);
 /* The same when something can have changed; else no more than is needed to know that. */
 void find_scan_if_needed(struct file_input *fi);
-/* A name came, went, or means another file: noted, and looked at when all were told, because what
- * the first means can depend on the last. */
-void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie);
+/* All names that were noted are looked at. */
 void find_noted_names(struct file_input *fi);
 /* Something was written to the file of this name. */
 void find_modified(struct file_input *fi, struct str path);
@@ -442,9 +443,32 @@ void find_modified(struct file_input *fi, struct str path);
 bool find_is_wanted(const struct file_input *fi, struct str path);
 struct tail *find_path(struct file_input *fi, struct str path);
 struct tail *find_tail(struct file_input *fi, const struct file_id *id);
+
+/* ---- names.c ------------------------------------------------------------------------------ */
+
+/* A name came, went, or means another file: noted, and looked at when all were told, because what
+ * the first means can depend on the last. */
+void names_note(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie);
+/* What the file that is at `path` now was called first, as far as the last events tell, and how many
+ * renames ago. */
+struct str names_origin(const struct file_input *fi, struct str path, unsigned *ret_hops);
 /* The name that a file of this name has now, as far as the last events tell. */
-struct str find_renamed(const struct file_input *fi, struct str path);
-void find_fini(struct file_input *fi);
+struct str names_now(const struct file_input *fi, struct str path);
+void names_fini(struct file_input *fi);
+
+/* ---- resume.c ----------------------------------------------------------------------------- */
+
+/* Does the file still have, in the places that were noted, what was read there? */
+enum same resume_content_is(const struct pos *p, int fd, uint64_t size, uint64_t offset,
+			    uint64_t marker);
+/* The position to read a file from that has no tail. NULL: not now, a later scan tries again. */
+struct pos *resume_position(struct file_input *fi, int fd, const struct file_look *look,
+			    struct str path, unsigned *ret_hops);
+
+/* ---- moved.c ------------------------------------------------------------------------------ */
+
+/* Opens all that are not where they were, or those that had to be left. */
+void moved_find(struct file_input *fi, bool only_left);
 
 /* ---- start.c ------------------------------------------------------------------------------ */
 
@@ -481,5 +505,8 @@ void rotated_limit(struct file_input *fi);
 bool rotated_has_room(const struct file_input *fi, uint64_t bytes);
 /* What had to be closed is nowhere to be found now that there is room. */
 void rotated_is_gone(struct file_input *fi, struct pos *p);
+/* Reads a file that has no name any more that we look for, now or when there is room. Takes fd. */
+void rotated_open(struct file_input *fi, int fd, const struct file_look *look, struct pos *p,
+		  unsigned hops);
 
 #endif

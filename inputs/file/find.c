@@ -3,11 +3,9 @@
  * about it is asked of the descriptor, so that a rotation in between cannot mix up two files. */
 #include <dirent.h>
 #include <errno.h>
-#include <stdlib.h>
 
 #include "inputs/file/archives.h"
 #include "inputs/file/walk.h"
-#include "lib/check.h"
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
@@ -15,87 +13,6 @@
 
 #define WHOLE_SCAN_EVERY 6
 #define BLIND_AFTER_NS (2 * NS_PER_S) /* a change this old should have been told by inotify */
-
-/* ---- names -------------------------------------------------------------------------------- */
-
-static void drop(struct str *s)
-{
-	mem_free((void *)(uintptr_t)s->p);
-	*s = STR_NONE;
-}
-
-static struct str keep(struct str s)
-{
-	return str_make(mem_dup(s.p, s.n), s.n);
-}
-
-void find_note_name(struct file_input *fi, struct str path, enum watch_name what, uint32_t cookie)
-{
-	struct map_node *at = NULL;
-	struct str link;
-	bool is_from = fi->departed.p && what == NAME_MOVED_TO && cookie == fi->departed_cookie;
-
-	if (what == NAME_MOVED_FROM) {
-		drop(&fi->departed);
-		fi->departed = keep(path);
-		fi->departed_cookie = cookie;
-	} else if (what != NAME_DELETED) {
-		struct arrival *a = &fi->arrivals[fi->narrivals++ % ARRIVALS];
-
-		drop(&a->from);
-		drop(&a->to);
-		a->to = keep(path);
-		if (is_from) {
-			a->from = fi->departed;
-			fi->departed = STR_NONE;
-		}
-	}
-	buf_put(&fi->names, path.p, path.n + 1);
-	while ((link = links_to(fi, path, &at)).p)
-		buf_put(&fi->names, link.p, link.n + 1);
-}
-
-/* What the file that is at `path` now was called first, as far as the last events tell: the newest
- * arrival at a name, then the newest before it at the name it came from, and so on. */
-static struct str origin_of(const struct file_input *fi, struct str path, unsigned *ret_hops)
-{
-	uint32_t oldest = fi->narrivals > ARRIVALS ? fi->narrivals - ARRIVALS : 0;
-
-	for (uint32_t i = fi->narrivals; i > oldest; i--) {
-		const struct arrival *a = &fi->arrivals[(i - 1) % ARRIVALS];
-
-		if (!str_eq(a->to, path))
-			continue;
-		if (!a->from.p)
-			break;
-		path = a->from;
-		++*ret_hops;
-	}
-	return path;
-}
-
-struct str find_renamed(const struct file_input *fi, struct str path)
-{
-	uint32_t oldest = fi->narrivals > ARRIVALS ? fi->narrivals - ARRIVALS : 0;
-
-	for (uint32_t i = oldest; i != fi->narrivals; i++) {
-		const struct arrival *a = &fi->arrivals[i % ARRIVALS];
-
-		if (a->from.p && str_eq(a->from, path))
-			path = a->to;
-	}
-	return path;
-}
-
-void find_fini(struct file_input *fi)
-{
-	for (size_t i = 0; i < ARRIVALS; i++) {
-		drop(&fi->arrivals[i].from);
-		drop(&fi->arrivals[i].to);
-	}
-	drop(&fi->departed);
-	buf_fini(&fi->names);
-}
 
 /* ---- known files -------------------------------------------------------------------------- */
 
@@ -142,7 +59,7 @@ static bool leads_to(struct str path, const struct file_id *id)
 static bool rotate(struct tail *t)
 {
 	struct file_input *fi = t->fi;
-	struct str path = keep(t->path);
+	struct str path = str_make(mem_dup(t->path.p, t->path.n), t->path.n);
 	bool is_there = tail_look_closely(t);
 	struct tail *at_path = is_there ? find_path(fi, path) : NULL;
 
@@ -150,106 +67,8 @@ static bool rotate(struct tail *t)
 		metric_add(fi->rotated, 1);
 		tail_set_path(at_path, STR_NONE);
 	}
-	drop(&path);
+	mem_free((void *)(uintptr_t)path.p);
 	return is_there;
-}
-
-/* ---- saved positions ---------------------------------------------------------------------- */
-
-/* Does the file still have, in the places that were noted, what was read there? */
-static enum same content_is(const struct pos *p, int fd, uint64_t size, uint64_t offset,
-			    uint64_t marker)
-{
-	enum same head;
-
-	if (size < offset || size < p->head_n)
-		return SAME_NO;
-	head = p->head_n ? hash_is(fd, 0, p->head_n, p->head) : SAME_YES;
-	return head == SAME_YES ? marker_is(fd, offset, marker) : head;
-}
-
-/* On a file system without birth times, whose device has another number now. */
-static bool is_renumbered(const struct pos *p, const struct file_look *look)
-{
-	return p->head_n && p->file.dev != look->id.dev && file_id_alike(&p->file, &look->id);
-}
-
-/* Same name, same first KiB, same bytes before the position, and the original is gone: an editor or
- * a restore wrote a new file in its place. Shorter files are taken as new: two logs easily begin
- * with the same line, and reading twice is better than never. */
-static struct pos *find_replaced(struct file_input *fi, int fd, const struct file_look *look,
-				 struct str path)
-{
-	struct pos *p = NULL;
-
-	while ((p = positions_find_path(fi->positions, path, p)))
-		if (!p->archive && !pos_is_gone(p) &&
-		    ((p->head_n == HEAD_BYTES && !p->is_elsewhere) || is_renumbered(p, look)) &&
-		    content_is(p, fd, look->size, p->offset, p->marker) == SAME_YES)
-			return p;
-	return NULL;
-}
-
-/* There are as many positions as there may be: whole scans try again. */
-static void count_unplaced(struct file_input *fi, struct str path)
-{
-	if (++fi->nunplaced <= fi->told_unplaced)
-		return; /* counted by an earlier scan */
-	input_count_error(fi->in, "too_many_files");
-	if (!fi->told_unplaced++)
-		log_error("too many files, new ones are not read", KV("path", path),
-			  KV_I("files", fi->positions->n),
-			  KV_S("advice", "narrower patterns, or several file inputs; files that "
-					 "are gone make room after ten minutes"));
-}
-
-/* The position to read a file from that has no tail. NULL: not now, a later scan tries again. */
-static struct pos *position_of(struct file_input *fi, int fd, const struct file_look *look,
-			       struct str path, unsigned *ret_hops)
-{
-	struct positions *ps = fi->positions;
-	struct pos *p = positions_find(ps, &look->id);
-	enum start_at at;
-	struct str origin;
-
-	if (p && p->is_open) {
-		fi->must_walk = true;
-		return NULL; /* was closed, its last batches are on their way */
-	}
-	if (p && p->archive)
-		positions_restart(ps, p); /* text has taken its place */
-	/* When it cannot be read now: each read compares the marker again. */
-	if (p && content_is(p, fd, look->size, p->offset, p->marker) != SAME_NO) {
-		if (p->file.dev != look->id.dev)
-			positions_move(ps, p, &look->id);
-		return p;
-	}
-	if (p && p->file.dev == look->id.dev) {
-		struct pos *anew = copies_take_over_saved(fi, p, look, path);
-
-		if (anew)
-			return anew;
-		log_info("file was rewritten, reading it from its beginning", KV("path", path));
-		metric_add(fi->truncated, 1);
-		archives_remember(fi, p);
-		positions_restart(ps, p);
-		return p;
-	}
-	p = find_replaced(fi, fd, look, path);
-	if (p) {
-		positions_move(ps, p, &look->id);
-		return p;
-	}
-	origin = origin_of(fi, path, ret_hops);
-	if (find_is_wanted(fi, origin))
-		path = origin;
-	at = start_of(fi, look, path);
-	p = positions_add(ps, &look->id, path);
-	if (p)
-		start_at(fi, p, fd, look->size, at);
-	else
-		count_unplaced(fi, path);
-	return p;
 }
 
 /* ---- discovery ---------------------------------------------------------------------------- */
@@ -290,7 +109,7 @@ struct tail *find_tail(struct file_input *fi, const struct file_id *id)
 static bool succeed(struct tail *t, int fd, const struct file_look *look)
 {
 	if (t->pos->head_n == HEAD_BYTES && idle_is_gone(t) &&
-	    content_is(t->pos, fd, look->size, t->offset, t->marker) == SAME_YES) {
+	    resume_content_is(t->pos, fd, look->size, t->offset, t->marker) == SAME_YES) {
 		log_info("file was replaced by one with the same content",
 			 KV("path", t->pos->path));
 		fd = tail_replace(t, fd, look);
@@ -355,27 +174,12 @@ static void discover(struct file_input *fi, struct str path)
 		t->seen_round = fi->round;
 		return;
 	}
-	p = position_of(fi, fd, &look, path, &hops);
+	p = resume_position(fi, fd, &look, path, &hops);
 	if (!p) {
 		os->close(fd);
 		return;
 	}
 	tail_new(fi, fd, &look, path, p, hops)->seen_round = fi->round;
-}
-
-/* Reads a file that has no name any more that we look for, now or when there is room. Takes fd. */
-static void open_rotated(struct file_input *fi, int fd, const struct file_look *look, struct pos *p,
-			 unsigned hops)
-{
-	uint64_t unread = look->size - p->offset;
-
-	if (rotated_has_room(fi, unread)) {
-		tail_new(fi, fd, look, STR_NONE, p, hops);
-		return;
-	}
-	p->left_bytes = unread;
-	fi->has_left = true;
-	os->close(fd);
 }
 
 /* Created under a name that we look for, renamed before we came to look. */
@@ -389,11 +193,11 @@ static void discover_late(struct file_input *fi, struct str path)
 	fd = open_regular(fi, path, &look);
 	if (fd < 0)
 		return;
-	p = find_tail(fi, &look.id) ? NULL : position_of(fi, fd, &look, path, &hops);
+	p = find_tail(fi, &look.id) ? NULL : resume_position(fi, fd, &look, path, &hops);
 	if (!p || (p->offset && p->offset == look.size)) /* one that was read to its end */
 		os->close(fd);
 	else
-		open_rotated(fi, fd, &look, p, hops);
+		rotated_open(fi, fd, &look, p, hops);
 }
 
 /* ---- scans -------------------------------------------------------------------------------- */
@@ -488,8 +292,6 @@ static void note_found(struct file_input *fi)
 		metric_add(fi->position_errors, 1);
 }
 
-static void find_moved(struct file_input *fi, bool only_left);
-
 void find_scan(struct file_input *fi)
 {
 	watch_drain(fi->watch);
@@ -509,7 +311,7 @@ void find_scan(struct file_input *fi)
 	check_tails(fi);
 	count_dirs(fi);
 	if (fi->has_left && rotated_has_room(fi, 0))
-		find_moved(fi, true);
+		moved_find(fi, true);
 	fi->told_unplaced = fi->nunplaced;
 	note_found(fi);
 	fi->scanned_at_ns = clock_mono_ns();
@@ -519,7 +321,7 @@ void find_scan(struct file_input *fi)
 static bool was_wanted(const struct file_input *fi, struct str path)
 {
 	unsigned hops = 0;
-	struct str origin = origin_of(fi, path, &hops);
+	struct str origin = names_origin(fi, path, &hops);
 
 	return hops && find_is_wanted(fi, origin);
 }
@@ -604,173 +406,9 @@ void find_modified(struct file_input *fi, struct str path)
 		wake(fi, link);
 }
 
-/* ---- what happened while we were away ----------------------------------------------------- */
-
-/* One that was moved: found by identity, under whatever name. */
-struct moved {
-	struct pos *pos;
-	char *path;
-};
-
-struct search {
-	struct file_input *fi;
-	struct moved *moved;
-	size_t n, cap;
-	struct buf path;
-};
-
-static void look_at_entry(struct search *s, const struct dirent *d, size_t dir_n)
-{
-	struct map_node *n = positions_with_ino(s->fi->positions, d->d_ino);
-
-	for (; n; n = map_next(n)) {
-		struct pos *p = container_of(n, struct pos, by_ino);
-		struct file_look look;
-		const char *path;
-
-		if (!p->is_missing || p->file.ino != d->d_ino)
-			continue;
-		s->path.n = dir_n;
-		buf_c(&s->path, d->d_name);
-		path = buf_cstr(&s->path);
-		/* One that cannot be looked at now is not given up. */
-		if (file_look_path(path, &look) && !file_id_alike(&look.id, &p->file))
-			continue;
-		if (s->n == s->cap) {
-			s->cap = s->cap ? 2 * s->cap : 16;
-			s->moved = mem_realloc(s->moved, s->cap * sizeof(*s->moved));
-		}
-		p->is_missing = false;
-		p->is_elsewhere = true;
-		s->moved[s->n++] = (struct moved){ p, mem_strdup(path) };
-	}
-}
-
-/* Looks for everything that is missing. */
-static void search_dir(void *ctx, struct str path, unsigned what)
-{
-	struct search *s = ctx;
-	struct dirent *d;
-	size_t n;
-	DIR *dir;
-
-	if (!(what & WALK_FILES))
-		return;
-	buf_clear(&s->path);
-	buf_str(&s->path, path);
-	if (path.p[path.n - 1] != '/')
-		buf_ch(&s->path, '/');
-	n = s->path.n;
-	dir = opendir(buf_cstr(&s->path));
-	while (dir && (d = readdir(dir)))
-		if (d->d_type == DT_REG || d->d_type == DT_UNKNOWN)
-			look_at_entry(s, d, n);
-	if (dir)
-		closedir(dir);
-}
-
-static void no_file(void *ctx, const struct walk_file *f)
-{
-	(void)ctx;
-	(void)f;
-}
-
-static bool search_enter(void *ctx, struct str path, bool is_link)
-{
-	struct search *s = ctx;
-
-	return on_enter(s->fi, path, is_link);
-}
-
-static void no_trouble(void *ctx, struct str path, int errnum)
-{
-	(void)ctx;
-	(void)path;
-	(void)errnum; /* the first scan tells */
-}
-
-/* Wherever logs are: files are moved between directories, too. */
-static void search_missing(struct search *s, size_t missing)
-{
-	static const struct walk_ops search_ops = { search_dir, no_file, search_enter, no_trouble };
-
-	for (size_t i = 0; i < s->fi->nglobs && s->n < missing; i++)
-		walk_glob(&s->fi->globs[i], &search_ops, s);
-	for (struct pos *p = s->fi->positions->first; p; p = p->next) {
-		if (!p->is_missing)
-			continue;
-		p->is_missing = false;
-		rotated_is_gone(s->fi, p);
-	}
-}
-
-static int by_num(const void *a, const void *b)
-{
-	const struct moved *x = a, *y = b;
-
-	return x->pos->order < y->pos->order ? -1 : x->pos->order > y->pos->order;
-}
-
-/* Opens it when there is something left to read in it. */
-static void finish_moved(struct file_input *fi, const struct moved *m)
-{
-	struct file_look look = { .size = 0 };
-	int fd;
-
-	fd = open_regular(fi, str_c(m->path), &look);
-	if (fd < 0)
-		return;
-	if (!file_id_alike(&look.id, &m->pos->file))
-		m->pos->is_elsewhere = false; /* its inode is in use again */
-	if (find_tail(fi, &look.id) || !file_id_alike(&look.id, &m->pos->file) ||
-	    content_is(m->pos, fd, look.size, m->pos->offset, m->pos->marker) == SAME_NO ||
-	    look.size == m->pos->offset) {
-		os->close(fd);
-		return;
-	}
-	if (look.id.dev != m->pos->file.dev)
-		positions_move(fi->positions, m->pos, &look.id);
-	log_info("finishing a file that was rotated", KV("path", m->pos->path),
-		 KV_S("now", m->path), KV_I("unread_bytes", look.size - m->pos->offset));
-	open_rotated(fi, fd, &look, m->pos, 0);
-}
-
-/* All that are not where they were, or those that had to be left. */
-static void find_moved(struct file_input *fi, bool only_left)
-{
-	struct search s = { .fi = fi };
-	struct buf path = BUF_INIT;
-	size_t missing = 0;
-
-	fi->has_left = false;
-	for (struct pos *p = fi->positions->first; p; p = p->next) {
-		struct file_look look;
-
-		fi->has_left |= p->is_open && p->left_bytes; /* its last batches are on their way */
-		if (p->is_open || p->archive || pos_is_gone(p) || (only_left && !p->left_bytes))
-			continue;
-		buf_clear(&path);
-		buf_str(&path, p->path);
-		p->is_missing =
-			find_is_wanted(fi, p->path) && !(file_look_path(buf_cstr(&path), &look) &&
-							 file_id_alike(&look.id, &p->file));
-		missing += p->is_missing;
-	}
-	search_missing(&s, missing);
-	if (s.n)
-		qsort(s.moved, s.n, sizeof(*s.moved), by_num);
-	for (size_t i = 0; i < s.n; i++) {
-		finish_moved(fi, &s.moved[i]);
-		mem_free(s.moved[i].path);
-	}
-	mem_free(s.moved);
-	buf_fini(&s.path);
-	buf_fini(&path);
-}
-
 void find_start(struct file_input *fi)
 {
-	find_moved(fi, false);
+	moved_find(fi, false);
 	fi->is_first_scan = true;
 	find_scan(fi);
 	fi->is_first_scan = false;

@@ -207,7 +207,7 @@ static bool search(struct tail *t)
 		return false;
 	if (leads_to(t->rare->last_path, &t->id))
 		return true;
-	set_last_path(t, find_renamed(t->fi, str_c(t->rare->last_path)));
+	set_last_path(t, names_now(t->fi, str_c(t->rare->last_path)));
 	if (leads_to(t->rare->last_path, &t->id))
 		return true;
 	dir = str_c(t->rare->last_path);

@@ -74,3 +74,17 @@ void rotated_is_gone(struct file_input *fi, struct pos *p)
 		count_lost(fi, p->path, p->left_bytes);
 	p->left_bytes = 0;
 }
+
+void rotated_open(struct file_input *fi, int fd, const struct file_look *look, struct pos *p,
+		  unsigned hops)
+{
+	uint64_t unread = look->size - p->offset;
+
+	if (rotated_has_room(fi, unread)) {
+		tail_new(fi, fd, look, STR_NONE, p, hops);
+		return;
+	}
+	p->left_bytes = unread;
+	fi->has_left = true;
+	os->close(fd);
+}

@@ -494,7 +494,7 @@ static void made_in_one_tick(void)
 		append(g, "a.log", "1\n");
 		OK(rename(rig_path(g, "a.log"), rig_path(g, "a.log.1")) == 0);
 		append(g, "a.log", "2\n");
-		find_note_name(rig_input(g), str_c(rig_path(g, "a.log")), NAME_CREATED, 0);
+		names_note(rig_input(g), str_c(rig_path(g, "a.log")), NAME_CREATED, 0);
 		find_noted_names(rig_input(g)); /* as if the kernel had told no more yet */
 		UNTIL(g, g->ngot == 2);
 		if (kills) {
