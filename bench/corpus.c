@@ -321,6 +321,11 @@ void corpus_fini(struct corpus *c)
 	free(c->lines);
 }
 
+const struct corpus_line *corpus_get(const struct corpus *c, unsigned source, uint64_t id)
+{
+	return &c->lines[(id + source * UINT64_C(40503)) % CORPUS_PERIOD];
+}
+
 void corpus_put_id(char *out, unsigned source, uint64_t number)
 {
 	out[0] = 's';

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The benchmark corpora. A corpus is a pool of CORPUS_PERIOD lines made once from a fixed seed;
- * line number `id` is pool line `id % CORPUS_PERIOD` with its own number patched in, so that a
+ * line number `id` is a pool line with its own number patched in (corpus_get()), so that a
  * generator costs a memcpy and a checker can rebuild any line from the number it carries.
  */
 #ifndef BENCH_CORPUS_H
@@ -69,6 +69,10 @@ struct corpus_options {
 bool corpus_option(struct corpus_options *o, const char *arg, const char *value);
 void corpus_init(struct corpus *c, const struct corpus_options *o);
 void corpus_fini(struct corpus *c);
+
+/* Line number `id` of a source. Each begins somewhere else: a thousand that say the same at the same time
+ * would be compressed as no thousand programs are. */
+const struct corpus_line *corpus_get(const struct corpus *c, unsigned source, uint64_t id);
 
 /* Writes the 15 bytes of an id. source < 1000, number < 10^10. */
 void corpus_put_id(char *out, unsigned source, uint64_t number);

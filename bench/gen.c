@@ -43,7 +43,7 @@ struct gen {
 /* Copies line `id` to `out` with its number in it; returns its length. */
 static size_t copy_line(const struct gen *g, unsigned source, uint64_t id, char *out)
 {
-	const struct corpus_line *l = &g->corpus.lines[id % CORPUS_PERIOD];
+	const struct corpus_line *l = corpus_get(&g->corpus, source, id);
 
 	memcpy(out, g->corpus.bytes + l->at, l->len);
 	if (g->number)
@@ -56,7 +56,7 @@ static size_t frame_line(const struct gen *g, unsigned source, uint64_t id, char
 	size_t head = 0;
 
 	if (g->octet_counted) {
-		unsigned len = g->corpus.lines[id % CORPUS_PERIOD].len;
+		unsigned len = corpus_get(&g->corpus, source, id)->len;
 		char digits[8];
 		unsigned n = 0;
 		for (; len; len /= 10)

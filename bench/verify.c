@@ -238,10 +238,10 @@ static void bad_line(struct verify *v, uint64_t *counter, const uint8_t *line, s
 }
 
 /* `entry` is all of it, structured metadata too: a secret must not hide there either. */
-static void check_line(struct verify *v, uint64_t number, struct pb entry, const uint8_t *line,
-		       size_t n)
+static void check_line(struct verify *v, unsigned source, uint64_t number, struct pb entry,
+		       const uint8_t *line, size_t n)
 {
-	const struct corpus_line *l = &v->corpus.lines[number % CORPUS_PERIOD];
+	const struct corpus_line *l = corpus_get(&v->corpus, source, number);
 	const char *want = v->corpus.bytes + l->at;
 
 	if (l->secret_len) {
@@ -288,7 +288,7 @@ static void count_line(struct verify *v, struct stream *s, struct pb entry, cons
 	else
 		v->duplicates++;
 	if (v->check_content)
-		check_line(v, number, entry, line, n);
+		check_line(v, source, number, entry, line, n);
 }
 
 static uint64_t entry_time(struct pb *r)
