@@ -241,11 +241,12 @@ def test_files_without_end(agent, loki, tenant, tmp_path):
 	lines = ["before", "meanwhile", "a", "behind the hole", "behind the NULs", "behind the line"]
 	assert loki.wait_count('{job="app"} !~ "^x+$"', len(lines), 90) == len(lines)
 	one.wait_idle()
-	read = {r.line: r for r in loki.read('{job="app"}')}
-	cut = [r for line, r in read.items() if line.startswith("xxx")]
-	assert len(cut) == 1 and "cut" in cut[0].metadata["tailrace_flags"]
-	assert int(cut[0].metadata["tailrace_full_length"]) == endless
-	assert set(read) - {cut[0].line} == set(lines)
+	read = loki.read('{job="app"}')
+	cut = [r for r in read if r.line.startswith("xxx")]
+	assert len(cut) <= 1 + endless // 2**26, "it counts as a line after 64 MiB"
+	assert "cut" in cut[0].metadata["tailrace_flags"]
+	assert sum(int(r.metadata.get("tailrace_full_length", len(r.line))) for r in cut) == endless
+	assert {r.line for r in read if r not in cut} == set(lines)
 	if not one.sanitized:
 		assert one.peak_rss_bytes() < before + 24 * 2**20
 
