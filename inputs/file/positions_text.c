@@ -14,6 +14,8 @@
  *	T number                                 rewritten: starts again at 0
  *	D number                                 gone
  */
+#include <endian.h>
+
 #include "inputs/file/positions.h"
 #include "lib/crc32c.h"
 #include "lib/mem.h"
@@ -25,17 +27,29 @@
 
 static const char hex_digits[] = "0123456789abcdef";
 
+/* Eight digits, the highest in the lowest byte. All at once: a busy input writes a hundred thousand
+ * numbers a second. */
+static uint64_t hex8(uint32_t v)
+{
+	uint64_t x = v, letters;
+
+	x = (x & 0xffff0000) << 16 | (x & 0xffff);
+	x = (x & 0x0000ff000000ff00) << 8 | (x & 0x000000ff000000ff);
+	x = (x & 0x00f000f000f000f0) << 4 | (x & 0x000f000f000f000f);
+	letters = ((x + 0x0606060606060606) >> 4) & 0x0101010101010101;
+	return htobe64(x + 0x3030303030303030 + letters * ('a' - '9' - 1));
+}
+
 static void put(struct buf *out, uint64_t v)
 {
-	unsigned n = v ? (unsigned)(67 - __builtin_clzll(v)) / 4 : 1;
-	char *p;
+	size_t n = v ? (67 - (size_t)__builtin_clzll(v)) / 4 : 1;
+	uint64_t digits[4] = { hex8((uint32_t)(v >> 32)), hex8((uint32_t)v) };
 
-	if (!buf_reserve(out, n + 1))
+	if (!buf_reserve(out, 1 + 16))
 		return;
-	p = out->p + out->n;
-	out->n += n + 1;
-	for (*p = ' '; n; v >>= 4)
-		p[n--] = hex_digits[v & 15];
+	out->p[out->n] = ' ';
+	memcpy(out->p + out->n + 1, (char *)digits + 16 - n, 16); /* n of them count */
+	out->n += 1 + n;
 }
 
 static size_t begin(struct buf *out, char type, uint64_t num)
@@ -55,8 +69,7 @@ static void end(struct buf *out, size_t at)
 	if (out->is_cut)
 		return;
 	crc = crc32c(str_make(out->p + at + 9, out->n - at - 9));
-	for (int i = 7; i >= 0; i--, crc >>= 4)
-		out->p[at + (size_t)i] = hex_digits[crc & 15];
+	memcpy(out->p + at, &(uint64_t){ hex8(crc) }, 8);
 	buf_ch(out, '\n');
 }
 
