@@ -48,6 +48,7 @@ static bool step(struct file_input *fi, struct tail *t, struct read_batch *ret, 
 	switch (tail_read(t, ret)) {
 	case READ_BATCH:
 		++*n;
+		pace_found(t, ret->batch->nrecs);
 		if (t->is_replaying || tail_unread(t))
 			tail_ready(t); /* at the end of the queue: others first */
 		else

@@ -34,6 +34,7 @@
 #define TURN_BATCHES 64 /* submitted together */
 #define PACE_LOOK_NS (100 * INT64_C(1000))
 #define PACE_CENSUS_NS NS_PER_S
+#define PACE_LISTS 3 /* a busy file is looked at once in so many rounds */
 #define TURN_BYTES ((size_t)1 << 20)
 #define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */
@@ -82,6 +83,11 @@ struct arrival {
 };
 #define ARRIVALS 512 /* a power of two */
 
+/* Files that wait for a round to begin. */
+struct pace_list {
+	struct tail *first, **end;
+};
+
 struct file_input {
 	unsigned magic;
 	struct input *in;
@@ -97,8 +103,8 @@ struct file_input {
 	struct tail *tails;
 	struct map by_path, by_id, by_label;
 	struct tail *ready_first, *ready_last;
-	struct tail *held,
-		**held_end;      /* written to, and looked at in this round already (pace.c) */
+	struct pace_list held[PACE_LISTS]; /* by the round that they are due in (pace.c) */
+	size_t nheld;
 	struct timer pace_timer; /* end of the round, when there are any */
 	int64_t pace_began_ns;   /* monotonic */
 	int64_t pace_look_ns;    /* of a round, for each look in it */
@@ -198,7 +204,7 @@ struct tail {
 	struct map_node by_path;
 	struct str path;     /* where it is now, NUL-terminated; p == NULL: nowhere we look. Owned,
 			      * unless it is pos->path */
-	uint32_t pace_round; /* of its last look that an event asked for */
+	uint32_t pace_round; /* the last one in which it is not looked at any more */
 	bool is_ready : 1;   /* in the queue */
 	bool is_closed : 1;  /* nothing more is read; waits for its acks */
 	bool is_replaying : 1; /* ranges of pos from offset on are read again as they were */
@@ -360,6 +366,8 @@ bool idle_is_unchanged(const struct tail *t);
 
 /* An event says that there is more in it: puts it into the queue, perhaps in a moment. */
 void pace_written(struct tail *t);
+/* A look found so many lines. */
+void pace_found(struct tail *t, size_t nlines);
 /* Not held any more. */
 void pace_forget(struct tail *t);
 /* It has another path, in a directory that is heard or not. */

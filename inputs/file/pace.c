@@ -2,15 +2,19 @@
 /* How soon a file that was written to is looked at. A look costs the same for one new line and for
  * ten. So time is divided into rounds, which last the longer the more files were looked at in them;
  * a file is looked at once in a round, at its first event (a quiet file's line does not wait), and
- * once more when the round is over if there were others. Few files are never held up: their round is
- * over before the watch tells of them again.
+ * once more when the round is over if there were others. One in which a look found many lines rests
+ * for some rounds more: they do not wait alone. Few files are never held up: their round is over
+ * before the watch tells of them again.
  *
  * Where so much is written that events cost more than the looks they lead to, the watch is muted
- * (watch_census_end()), and all files of the directory are looked at in every round. */
+ * (watch_census_end()), and all files of the directory are looked at in every round they do not rest. */
 #include "inputs/file/file.h"
 #include "lib/clock.h"
 
-#define ROUND_MAX_NS (80 * NS_PER_MS) /* the longest that a line waits for its look */
+#define ROUND_MAX_NS                                                                               \
+	(80 * NS_PER_MS) /* the longest that the line of a quiet file waits for its look */
+#define MANY_LINES 6     /* found by one look */
+#define REST_ROUNDS (PACE_LISTS - 1)
 
 static int64_t round_end_ns(const struct file_input *fi)
 {
@@ -22,53 +26,96 @@ static int64_t round_end_ns(const struct file_input *fi)
 	return fi->pace_began_ns + (ns < ROUND_MAX_NS ? ns : ROUND_MAX_NS);
 }
 
+static bool is_unheard(const struct tail *t)
+{
+	return t->active && t->active->is_unheard;
+}
+
+/* It had its look of this round, or rests. */
+static bool has_had_look(const struct tail *t)
+{
+	return t->pace_round - t->fi->pace_round <= REST_ROUNDS;
+}
+
+static struct pace_list *due_in(struct file_input *fi, uint32_t round)
+{
+	return &fi->held[round % PACE_LISTS];
+}
+
+static void on_round_end(struct timer *timer);
+
+static void set_timer(struct file_input *fi)
+{
+	if (fi->nheld && !fi->pace_timer.slot && !fi->is_stopped)
+		loop_timer_set(fi->in->loop, &fi->pace_timer, round_end_ns(fi), on_round_end);
+}
+
+/* Up to the round behind its last one. */
+static void hold(struct tail *t)
+{
+	struct pace_list *list = due_in(t->fi, t->pace_round + 1);
+
+	if (!list->first)
+		list->end = &list->first;
+	t->next_held = NULL;
+	t->held_link = list->end;
+	*list->end = t;
+	list->end = &t->next_held;
+	t->fi->nheld++;
+}
+
+void pace_forget(struct tail *t)
+{
+	if (!t->held_link)
+		return;
+	*t->held_link = t->next_held;
+	if (t->next_held)
+		t->next_held->held_link = t->held_link;
+	else
+		due_in(t->fi, t->pace_round + 1)->end = t->held_link;
+	t->held_link = NULL;
+	t->fi->nheld--;
+}
+
+/* Where no event will tell, the next one is due as well. */
 static void look_now(struct tail *t)
 {
 	t->pace_round = t->fi->pace_round;
 	t->fi->pace_looks++;
 	tail_ready(t);
-}
-
-static void on_round_end(struct timer *timer);
-
-/* Those that no event tells of; and so again. */
-static void look_at_unheard(struct file_input *fi)
-{
-	if (!fi->nunheard)
-		return;
-	for (struct active *a = fi->actives; a; a = a->next)
-		if (a->is_unheard && !a->tail->is_ready)
-			look_now(a->tail);
-	if (!fi->is_stopped)
-		loop_timer_set(fi->in->loop, &fi->pace_timer, round_end_ns(fi), on_round_end);
+	if (is_unheard(t))
+		hold(t);
 }
 
 static void begin_round(struct file_input *fi)
 {
+	struct pace_list *due = due_in(fi, ++fi->pace_round);
 	struct tail *t;
 
 	loop_timer_del(fi->in->loop, &fi->pace_timer);
-	fi->pace_round++;
 	fi->pace_looks = 0;
 	fi->pace_began_ns = clock_mono_ns();
-	while ((t = fi->held)) {
+	while ((t = due->first)) {
 		pace_forget(t);
 		look_now(t);
 	}
-	look_at_unheard(fi);
+	set_timer(fi);
 }
 
-static void set_unheard(struct tail *t, bool is_unheard)
+static void set_unheard(struct tail *t, bool unheard)
 {
 	struct file_input *fi = t->fi;
 
-	if (is_unheard == (t->active && t->active->is_unheard))
+	if (unheard == is_unheard(t))
 		return;
-	active_of(t)->is_unheard = is_unheard;
-	fi->nunheard += is_unheard ? 1U : (size_t)-1;
-	tail_ready(t); /* what was written before it was heard again */
-	if (is_unheard && !fi->pace_timer.slot && !fi->is_stopped)
-		loop_timer_set(fi->in->loop, &fi->pace_timer, round_end_ns(fi), on_round_end);
+	active_of(t)->is_unheard = unheard;
+	fi->nunheard += unheard ? 1U : (size_t)-1;
+	pace_forget(t);
+	if (unheard)
+		look_now(t);
+	else
+		tail_ready(t); /* what was written before it was heard again */
+	set_timer(fi);
 }
 
 void pace_moved(struct tail *t)
@@ -116,20 +163,28 @@ static void on_round_end(struct timer *timer)
 {
 	struct file_input *fi = container_of(timer, struct file_input, pace_timer);
 
+	if (clock_mono_ns() < round_end_ns(fi)) { /* it has become longer */
+		set_timer(fi);
+		return;
+	}
 	take_census(fi);
 	begin_round(fi);
 }
 
-void pace_forget(struct tail *t)
+void pace_found(struct tail *t, size_t nlines)
 {
-	if (!t->held_link)
+	struct file_input *fi = t->fi;
+	bool is_held = t->held_link != NULL;
+
+	if (nlines < MANY_LINES || t->pace_round != fi->pace_round)
 		return;
-	*t->held_link = t->next_held;
-	if (t->next_held)
-		t->next_held->held_link = t->held_link;
-	else
-		t->fi->held_end = t->held_link;
-	t->held_link = NULL;
+	pace_forget(t);
+	t->pace_round += REST_ROUNDS;
+	if (is_held)
+		hold(t);
+	/* As if it had been looked at in them. */
+	t->active->ngrown += REST_ROUNDS;
+	fi->pace_looks += REST_ROUNDS;
 }
 
 void pace_written(struct tail *t)
@@ -138,21 +193,15 @@ void pace_written(struct tail *t)
 
 	if (t->is_ready || t->held_link || t->is_closed)
 		return;
-	if (t->pace_round != fi->pace_round) {
+	if (!has_had_look(t)) {
 		look_now(t);
 		return;
 	}
-	if (!fi->held) {
-		if (clock_mono_ns() >= round_end_ns(fi)) {
-			begin_round(fi);
-			look_now(t);
-			return;
-		}
-		loop_timer_set(fi->in->loop, &fi->pace_timer, round_end_ns(fi), on_round_end);
-		fi->held_end = &fi->held;
+	if (!fi->nheld && clock_mono_ns() >= round_end_ns(fi)) {
+		begin_round(fi);
+		look_now(t);
+		return;
 	}
-	t->next_held = NULL;
-	t->held_link = fi->held_end;
-	*fi->held_end = t;
-	fi->held_end = &t->next_held;
+	hold(t);
+	set_timer(fi);
 }

@@ -185,6 +185,7 @@ static void pace(void)
 	struct rig *g = rig_new("*.log");
 	struct tail *t[4];
 	struct file_input *fi;
+	struct pace_list *due;
 	char name[16];
 
 	for (int i = 0; i < 4; i++) {
@@ -200,6 +201,7 @@ static void pace(void)
 		t[i] = find_path(fi, str_c(rig_path(g, name)));
 		OK(t[i] != NULL);
 	}
+	due = &fi->held[(fi->pace_round + 2) % PACE_LISTS];
 	ROW("the first event of a round: at once; the next: when it is over");
 	fi->pace_round++;
 	fi->pace_looks = 0;
@@ -208,11 +210,11 @@ static void pace(void)
 	for (int i = 0; i < 4; i++)
 		pace_written(t[i]);
 	EQ_INT(fi->pace_looks, 4);
-	OK(t[0]->is_ready && t[3]->is_ready && !fi->held);
+	OK(t[0]->is_ready && t[3]->is_ready && !fi->nheld);
 	UNTIL(g, !fi->ready_first);
 	for (int i = 0; i < 4; i++)
 		pace_written(t[i]);
-	OK(!fi->ready_first && fi->held == t[0] && t[3]->held_link);
+	OK(!fi->ready_first && due->first == t[0] && t[3]->held_link);
 	pace_written(t[2]); /* once is enough */
 
 	ROW("any of them may leave");
@@ -220,25 +222,41 @@ static void pace(void)
 	pace_forget(t[3]);
 	pace_written(t[3]);
 	pace_forget(t[0]);
-	OK(fi->held == t[2] && t[2]->next_held == t[3] && !t[3]->next_held);
+	OK(due->first == t[2] && t[2]->next_held == t[3] && !t[3]->next_held);
 	pace_forget(t[2]);
 	pace_forget(t[3]);
 	pace_forget(t[3]);
-	OK(!fi->held);
+	OK(!fi->nheld && !due->first);
 	pace_written(t[1]);
-	OK(fi->held == t[1]);
+	OK(due->first == t[1]);
 
 	ROW("a deleted one is still read");
 	append(g, "1.log", "last\n");
 	unlink(rig_path(g, "1.log"));
 	UNTIL(g, g->ngot == 5 && fi->nopen == 3);
-	OK(!fi->held);
+	OK(!fi->nheld && !due->first);
 
 	ROW("a long time ago is over");
 	fi->pace_began_ns = 0;
 	pace_written(t[2]);
 	OK(t[2]->is_ready);
 	EQ_INT(fi->pace_looks, 1);
+
+	ROW("one that has many lines rests");
+	fi->pace_look_ns = NS_PER_S;
+	fi->pace_began_ns = INT64_MAX / 2;
+	pace_written(t[3]);
+	EQ_INT(fi->pace_looks, 2);
+	append_numbered(g, "3.log", "b", 0, 20);
+	UNTIL(g, g->ngot == 25);
+	EQ_INT(t[3]->pace_round - fi->pace_round, 2);
+	EQ_INT(fi->pace_looks, 4);
+	pace_written(t[2]);
+	pace_written(t[3]);
+	fi->pace_began_ns = 0; /* each round is over at once */
+	loop_timer_set(g->loop, &fi->pace_timer, 0, fi->pace_timer.expired);
+	UNTIL(g, !fi->nheld);
+	EQ_INT(t[3]->pace_round - t[2]->pace_round, 2);
 	rig_end(g);
 
 	ROW("nothing is left behind");

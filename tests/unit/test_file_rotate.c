@@ -440,7 +440,7 @@ static void storm(void)
 		rig_release(g);
 		rig_run(g, 100);
 		UNTIL(g, rig_input(g)->nflights == 0 && !rig_input(g)->ready_first &&
-				 !rig_input(g)->held);
+				 !rig_input(g)->nheld);
 		for (size_t i = 0; i < g->ngot; i++) {
 			int number = atoi(g->got[i].line + 2);
 
