@@ -526,6 +526,22 @@ bool label_table_forget(struct label_table *t)
 	return throw_out(t, since) > 0;
 }
 
+bool tenant_is_valid(struct str tenant)
+{
+	static const char marks[] = "!-_.*'()";
+
+	if (!tenant.n || tenant.n > 150 || str_is(tenant, ".") || str_is(tenant, ".."))
+		return false;
+	for (size_t i = 0; i < tenant.n; i++) {
+		char c = tenant.p[i];
+
+		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+		    !memchr(marks, c, sizeof(marks) - 1))
+			return false;
+	}
+	return true;
+}
+
 bool label_name_is_valid(struct str name)
 {
 	if (name.n == 0 || name.n > LABEL_NAME_MAX)

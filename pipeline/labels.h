@@ -100,6 +100,9 @@ size_t label_table_size(const struct label_table *t);
 void labels_pin(const struct labels *l);
 void labels_unpin(const struct labels *l);
 
+/* Grafana's rule for tenants (dskit/tenant). */
+bool tenant_is_valid(struct str tenant);
+
 /* Prometheus legacy name rule [a-zA-Z_][a-zA-Z0-9_]*. */
 bool label_name_is_valid(struct str name);
 /* Writes a valid name made from any text into out (LABEL_NAME_MAX bytes): bad bytes become '_',

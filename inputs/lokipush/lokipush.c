@@ -2,7 +2,6 @@
 /* The Loki push receiver: options and the life of an instance. */
 #include "inputs/lokipush/lokipush.h"
 
-#include "lib/clock.h"
 #include "lib/doctor.h"
 #include "lib/log.h"
 
@@ -31,7 +30,9 @@ static int lokipush_open(struct input *in, struct err *err)
 
 	lp->input = in;
 	lp->conf = in->conf;
-	lp->seed = (uint64_t)clock_mono_ns() ^ (uint64_t)(uintptr_t)lp;
+	lp->asks =
+		(struct asks){ .input = in, .ops = &lokipush_asks, .hold_ns = lp->conf->hold_ns };
+	streams_init(&lp->streams, in, &lp->conf->labels);
 	lp->max_bytes = lp->conf->http.max_body < quarter ? lp->conf->http.max_body : quarter;
 	if (lp->max_bytes < lp->conf->http.max_body)
 		log_info("max_body is more than a quarter of what the pipeline has of memory",
@@ -52,7 +53,7 @@ static void lokipush_resume(struct input *in)
 	struct lokipush *lp = in->state;
 
 	if (!lp->is_stopping)
-		requests_resume(lp);
+		asks_resume(&lp->asks);
 }
 
 static void lokipush_stop(struct input *in)
@@ -61,14 +62,14 @@ static void lokipush_stop(struct input *in)
 
 	lp->is_stopping = true;
 	http_server_stop(lp->server);
-	requests_stop(lp);
+	asks_stop(&lp->asks);
 }
 
 static bool lokipush_is_idle(struct input *in)
 {
 	const struct lokipush *lp = in->state;
 
-	return !lp->requests && http_server_is_idle(lp->server);
+	return !lp->asks.first && http_server_is_idle(lp->server);
 }
 
 static void lokipush_close(struct input *in)
@@ -76,8 +77,8 @@ static void lokipush_close(struct input *in)
 	struct lokipush *lp = in->state;
 
 	http_server_free(lp->server);
-	requests_abandon(lp);
-	streams_fini(lp);
+	asks_abandon(&lp->asks);
+	streams_fini(&lp->streams);
 }
 
 static void lokipush_doctor(struct doctor *d, const char *name, const void *conf)

@@ -2,7 +2,7 @@
 /* Pushes in either format: streams, entries, and labels as Prometheus writes them. */
 #include "inputs/lokipush/push_in_impl.h"
 #include "lib/utf8.h"
-#include "pipeline/json.h"
+#include "pipeline/json_scan.h"
 
 enum push_in_result push_in_bad(struct push_in *in, const char *why)
 {
@@ -62,27 +62,27 @@ static int selector_pair(struct push_in_pairs *pairs, struct push_in_text *name,
 	bool is_first = !pairs->is_begun;
 	size_t n = 0;
 
-	if (is_first && !take(s, '{'))
+	if (is_first && !json_take(s, '{'))
 		return -1;
 	pairs->is_begun = true;
-	if (take(s, '}')) {
-		skip_space(s);
+	if (json_take(s, '}')) {
+		json_skip_space(s);
 		return s->n ? -1 : 0;
 	}
-	if (!is_first && !take(s, ','))
+	if (!is_first && !json_take(s, ','))
 		return -1;
-	if (!is_first && take(s, '}')) { /* a comma behind the last is fine */
-		skip_space(s);
+	if (!is_first && json_take(s, '}')) { /* a comma behind the last is fine */
+		json_skip_space(s);
 		return s->n ? -1 : 0;
 	}
-	skip_space(s);
+	json_skip_space(s);
 	while (n < s->n && is_name_byte(s->p[n], n == 0))
 		n++;
 	*name = (struct push_in_text){ str_sub(*s, 0, n), PUSH_IN_PLAIN };
 	*s = str_skip(*s, n);
-	if (!n || !take(s, '='))
+	if (!n || !json_take(s, '='))
 		return -1;
-	skip_space(s);
+	json_skip_space(s);
 	return take_quoted(s, value) ? 1 : -1;
 }
 

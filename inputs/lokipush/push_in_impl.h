@@ -16,20 +16,4 @@ enum push_in_result push_in_proto_next(struct push_in *in, struct push_in_entry 
 int push_in_proto_pair(struct push_in_pairs *pairs, struct push_in_text *name,
 		       struct push_in_text *value);
 
-/* What both textual forms, JSON and label sets, are cut with. */
-static inline void skip_space(struct str *s)
-{
-	while (s->n && (s->p[0] == ' ' || s->p[0] == '\t' || s->p[0] == '\n' || s->p[0] == '\r'))
-		*s = str_skip(*s, 1);
-}
-
-static inline bool take(struct str *s, char c)
-{
-	skip_space(s);
-	if (!s->n || s->p[0] != c)
-		return false;
-	*s = str_skip(*s, 1);
-	return true;
-}
-
 #endif

@@ -2,68 +2,16 @@
 /* Pushes as JSON: {"streams": [{"stream": {..}, "values": [["<ns>", "line", {..}], ..]}, ..]}. Unknown keys
  * are passed over; keys may stand in any order, the last of a name counts. */
 #include "inputs/lokipush/push_in_impl.h"
-#include "pipeline/json.h"
+#include "pipeline/json_scan.h"
 
 static bool take_string(struct str *s, struct push_in_text *ret)
 {
 	bool is_escaped;
 
-	if (!take(s, '"') || !json_string(*s, &ret->raw, &is_escaped))
+	if (!json_take_string(s, &ret->raw, &is_escaped))
 		return false;
-	*s = str_skip(*s, ret->raw.n + 1);
 	ret->form = is_escaped ? PUSH_IN_JSON : PUSH_IN_PLAIN;
 	return true;
-}
-
-/* A number, true, false or null, or what looks like it. */
-static bool take_word(struct str *s, struct str *ret)
-{
-	size_t n = 0;
-
-	skip_space(s);
-	while (n < s->n &&
-	       ((s->p[n] >= '0' && s->p[n] <= '9') || (s->p[n] >= 'a' && s->p[n] <= 'z') ||
-		s->p[n] == '-' || s->p[n] == '+' || s->p[n] == '.' || s->p[n] == 'E'))
-		n++;
-	*ret = str_sub(*s, 0, n);
-	*s = str_skip(*s, n);
-	return n > 0;
-}
-
-/* Passes over any value; *ret is what it is made of. What is within objects is not looked at closely. */
-static bool skip_value(struct str *s, struct str *ret)
-{
-	struct push_in_text text;
-	struct str word;
-	unsigned depth = 0;
-	const char *begin;
-
-	skip_space(s);
-	begin = s->p;
-	do {
-		if (take(s, '{') || take(s, '[')) {
-			if (++depth > JSON_DEPTH_MAX)
-				return false;
-		} else if (depth && (take(s, '}') || take(s, ']'))) {
-			depth--;
-		} else if (!(depth && (take(s, ',') || take(s, ':'))) && !take_string(s, &text) &&
-			   !take_word(s, &word)) {
-			return false;
-		}
-	} while (depth);
-	*ret = str_make(begin, (size_t)(s->p - begin));
-	return true;
-}
-
-/* The next element of an array or object whose opening was taken: 1; 0 behind its end; -1. */
-static int next_item(struct str *s, char end, bool *is_begun)
-{
-	if (take(s, end))
-		return 0;
-	if (*is_begun && !take(s, ','))
-		return -1;
-	*is_begun = true;
-	return 1;
 }
 
 /* Of an object: the values of two keys, as they stand; p is NULL without. False: malformed. */
@@ -76,10 +24,10 @@ static bool take_object(struct str *s, struct str key1, struct str *ret1, struct
 	int got;
 
 	*ret1 = *ret2 = STR_NONE;
-	if (!take(s, '{'))
+	if (!json_take(s, '{'))
 		return false;
-	while ((got = next_item(s, '}', &is_begun)) > 0) {
-		if (!take_string(s, &key) || !take(s, ':') || !skip_value(s, &value))
+	while ((got = json_next_item(s, '}', &is_begun)) > 0) {
+		if (!take_string(s, &key) || !json_take(s, ':') || !json_take_value(s, &value))
 			return false;
 		if (str_eq(key.raw, key1))
 			*ret1 = value;
@@ -95,17 +43,17 @@ void push_in_json_init(struct push_in *in, struct str body)
 
 	if (!take_object(&body, STR("streams"), &in->streams, STR_NONE, &none))
 		push_in_bad(in, "the JSON is malformed");
-	skip_space(&body);
+	json_skip_space(&body);
 	if (!in->why && body.n)
 		push_in_bad(in, "something follows the JSON");
-	if (!in->why && !take(&in->streams, '['))
+	if (!in->why && !json_take(&in->streams, '['))
 		push_in_bad(in, "\"streams\" is no array");
 }
 
 static enum push_in_result next_stream(struct push_in *in)
 {
 	struct str stream, values;
-	int got = next_item(&in->streams, ']', &in->is_begun);
+	int got = json_next_item(&in->streams, ']', &in->is_begun);
 
 	if (got == 0) {
 		in->is_over = true;
@@ -114,9 +62,9 @@ static enum push_in_result next_stream(struct push_in *in)
 	if (got < 0 || !take_object(&in->streams, STR("stream"), &stream, STR("values"), &values))
 		return push_in_bad(in, "a stream is malformed");
 	in->label_text = stream;
-	if (!take(&stream, '{'))
+	if (!json_take(&stream, '{'))
 		return push_in_bad(in, "a stream has no object \"stream\" with its labels");
-	if (!take(&values, '['))
+	if (!json_take(&values, '['))
 		return push_in_bad(in, "a stream has no array \"values\"");
 	in->labels = (struct push_in_pairs){ .rest = stream, .form = PUSH_IN_PAIRS_OBJECT };
 	in->entries = values;
@@ -128,10 +76,10 @@ static bool read_time(struct str *s, int64_t *ret_ns)
 {
 	struct push_in_text text = { 0 };
 
-	skip_space(s);
+	json_skip_space(s);
 	if (s->n && s->p[0] == '"')
 		return take_string(s, &text) && str_i64(text.raw, ret_ns);
-	return take_word(s, &text.raw) && str_i64(text.raw, ret_ns);
+	return json_take_word(s, &text.raw) && str_i64(text.raw, ret_ns);
 }
 
 static bool read_entry(struct str *s, struct push_in_entry *ret)
@@ -139,20 +87,20 @@ static bool read_entry(struct str *s, struct push_in_entry *ret)
 	struct str meta = STR_NONE;
 
 	*ret = (struct push_in_entry){ 0 };
-	if (!take(s, '[') || !read_time(s, &ret->time_ns) || !take(s, ',') ||
+	if (!json_take(s, '[') || !read_time(s, &ret->time_ns) || !json_take(s, ',') ||
 	    !take_string(s, &ret->line))
 		return false;
-	if (take(s, ',')) {
-		if (!skip_value(s, &meta) || !take(&meta, '{'))
+	if (json_take(s, ',')) {
+		if (!json_take_value(s, &meta) || !json_take(&meta, '{'))
 			return false;
 	}
 	ret->meta = (struct push_in_pairs){ .rest = meta, .form = PUSH_IN_PAIRS_OBJECT };
-	return take(s, ']');
+	return json_take(s, ']');
 }
 
 enum push_in_result push_in_json_next(struct push_in *in, struct push_in_entry *ret)
 {
-	int got = in->entries.n ? next_item(&in->entries, ']', &in->entries_begun) : 0;
+	int got = in->entries.n ? json_next_item(&in->entries, ']', &in->entries_begun) : 0;
 
 	if (got > 0 && read_entry(&in->entries, ret))
 		return PUSH_IN_ENTRY;
@@ -167,13 +115,13 @@ enum push_in_result push_in_json_next(struct push_in *in, struct push_in_entry *
 int push_in_json_pair(struct push_in_pairs *pairs, struct push_in_text *name,
 		      struct push_in_text *value)
 {
-	int got = pairs->rest.n ? next_item(&pairs->rest, '}', &pairs->is_begun) : 0;
+	int got = pairs->rest.n ? json_next_item(&pairs->rest, '}', &pairs->is_begun) : 0;
 
 	if (got <= 0) {
 		pairs->rest = STR_NONE;
 		return got;
 	}
-	return take_string(&pairs->rest, name) && take(&pairs->rest, ':') &&
+	return take_string(&pairs->rest, name) && json_take(&pairs->rest, ':') &&
 			       take_string(&pairs->rest, value)
 		       ? 1
 		       : -1;

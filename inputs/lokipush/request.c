@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Requests. Memory is credit of the pipeline's budget from the first byte on; without credit a request
- * waits, and with it its client, for as long as `hold` says. */
+/* Requests: collected, unpacked, checked, walked into batches. */
 #include "inputs/lokipush/lokipush.h"
 
 #include "lib/http_text.h"
@@ -9,71 +8,33 @@
 #include "lib/snap.h"
 
 #define CHARGE_STEP ((size_t)64 * 1024)
-#define TENANT_MAX 150
 
 /* Ends */
 
-static void set_stream(struct request *r, struct push_stream *s)
+static struct request *request_of(struct ask *a)
 {
-	if (r->stream)
-		r->stream->nrefs--;
-	r->stream = s;
-	if (s)
-		s->nrefs++;
+	return container_of(a, struct request, ask);
 }
 
-static void request_free(struct request *r)
+static void free_body(struct ask *a)
 {
-	struct input *in = r->lp->input;
+	struct request *r = request_of(a);
 
-	loop_timer_del(in->loop, &r->hold);
-	if (r->batch)
-		batch_free(r->batch);
-	if (r->charged_bytes)
-		budget_give(in->budget, r->charged_bytes);
-	set_stream(r, NULL);
 	buf_fini(&r->body);
-	mem_free(r->plain);
+	mem_free(TAKE(r->plain));
+}
+
+static void ended(struct ask *a)
+{
+	struct request *r = request_of(a);
+
 	mem_free((void *)(uintptr_t)r->tenant.p);
-	*r->link = r->next;
-	if (r->next)
-		r->next->link = r->link;
 	mem_free(r);
 }
 
-static void flight_free(struct push_flight *f)
+static void accepted(struct ask *a)
 {
-	*f->link = f->next;
-	if (f->next)
-		f->next->link = f->link;
-	f->stream->nrefs--;
-	mem_free(f);
-}
-
-/* The bodies are not needed any more. */
-static void give_memory(struct request *r)
-{
-	set_stream(r, NULL);
-	buf_fini(&r->body);
-	mem_free(TAKE(r->plain));
-	budget_give(r->lp->input->budget, r->charged_bytes);
-	r->charged_bytes = 0;
-}
-
-/* Nobody waits for it any more: what is not in a push yet is not sent. */
-static void withdraw(struct request *r)
-{
-	r->conn = NULL;
-	r->waits = false;
-	loop_timer_del(r->lp->input->loop, &r->hold);
-	if (r->batch)
-		batch_free(TAKE(r->batch));
-	give_memory(r);
-	for (struct push_flight *f = r->flights; f; f = f->next)
-		atomic_store(&f->ack.is_withdrawn, true);
-	r->stage = PUSH_WAIT;
-	if (!r->flights)
-		request_free(r);
+	http_answer(request_of(a)->conn, &(struct http_answer){ .status = 204 });
 }
 
 static void refuse(struct request *r, unsigned status, const char *why)
@@ -81,12 +42,12 @@ static void refuse(struct request *r, unsigned status, const char *why)
 	struct buf text = BUF_INIT;
 
 	buf_printf(&text, "%s\n", why);
-	http_answer(r->conn, &(struct http_answer){ .status = status,
-						    .type = "text/plain; charset=utf-8",
-						    .body = buf_as_str(&text),
-						    .retry_after_s = status == 503 ? 1 : 0 });
+	http_answer(TAKE(r->conn), &(struct http_answer){ .status = status,
+							  .type = "text/plain; charset=utf-8",
+							  .body = buf_as_str(&text),
+							  .retry_after_s = status == 503 });
 	buf_fini(&text);
-	withdraw(r);
+	ask_withdraw(&r->ask);
 }
 
 static void refuse_bad(struct request *r, unsigned status, const char *why)
@@ -97,80 +58,14 @@ static void refuse_bad(struct request *r, unsigned status, const char *why)
 	refuse(r, status, why);
 }
 
-static void accepted(struct request *r)
+static void refuse_ask(struct ask *a, enum ask_refusal why)
 {
-	http_answer(r->conn, &(struct http_answer){ .status = 204 });
-	r->conn = NULL;
-	request_free(r);
+	refuse(request_of(a), 503,
+	       why == ASK_LATE ? "not delivered yet, send it again"
+			       : "this agent is being stopped, send it again");
 }
 
-static void on_hold(struct timer *t)
-{
-	struct request *r = container_of(t, struct request, hold);
-
-	input_count_error(r->lp->input, "not_settled_in_time");
-	refuse(r, 503, "not delivered yet, send it again");
-}
-
-/* The client has begun to wait for us. */
-static void begin_hold(struct request *r)
-{
-	if (!r->hold.at_ns)
-		loop_timer_in(r->lp->input->loop, &r->hold, r->lp->conf->hold_ns, on_hold);
-}
-
-static bool charge(struct request *r, size_t bytes)
-{
-	struct input *in = r->lp->input;
-
-	if (budget_take(in->budget, bytes)) {
-		r->charged_bytes += bytes;
-		return true;
-	}
-	r->waits = true;
-	metric_add(in->paused, 1);
-	budget_wait(in->budget, &in->waiter, bytes);
-	begin_hold(r);
-	return false;
-}
-
-/* Batches */
-
-static void on_settled(struct ack *a)
-{
-	struct push_flight *f = container_of(a, struct push_flight, ack);
-	struct request *r = f->request;
-
-	flight_free(f);
-	if (r->flights || r->stage != PUSH_WAIT)
-		return;
-	if (r->conn)
-		accepted(r);
-	else
-		request_free(r);
-}
-
-static void submit(struct request *r)
-{
-	struct push_flight *f;
-
-	if (!r->batch)
-		return;
-	f = mem_zalloc(sizeof(*f));
-	f->request = r;
-	f->stream = r->stream;
-	f->stream->nrefs++;
-	f->next = r->flights;
-	f->link = &r->flights;
-	if (f->next)
-		f->next->link = &f->next;
-	r->flights = f;
-	ack_init(&f->ack, r->lp->input->loop, on_settled);
-	f->ack.replays = true;
-	r->batch->ack = &f->ack;
-	r->batch->is_urgent = true;
-	input_submit(r->lp->input, TAKE(r->batch), r->batch_bytes);
-}
+/* Entries */
 
 static struct str text_in(struct batch *b, const struct push_in_text *t)
 {
@@ -182,32 +77,21 @@ static struct str text_in(struct batch *b, const struct push_in_text *t)
 /* False: no credit. */
 static bool add_entry(struct request *r)
 {
-	struct input *in = r->lp->input;
-	size_t bytes = r->entry.line.raw.n + r->entry.meta.rest.n;
 	struct push_in_pairs meta = r->entry.meta;
 	struct push_in_text name, value;
+	struct batch *b =
+		ask_batch(&r->ask, r->entry.line.raw.n + r->entry.meta.rest.n, r->in.entries.n);
 	struct rec *rec;
 
-	if (r->batch &&
-	    (r->batch_bytes + bytes > r->batch_room || r->batch->nrecs == BATCH_RECS_MAX))
-		submit(r);
-	if (!r->batch) {
-		r->batch_room = bytes + r->in.entries.n;
-		if (r->batch_room > in->batch_bytes)
-			r->batch_room = bytes > in->batch_bytes ? bytes : in->batch_bytes;
-		r->batch = input_batch(in, &r->stream->source, r->batch_room);
-		r->batch_bytes = 0;
-	}
-	if (!r->batch)
+	if (!b)
 		return false;
-	r->batch_bytes += bytes;
-	rec = batch_add(r->batch);
+	rec = batch_add(b);
 	rec->time_ns = r->entry.time_ns;
-	rec->line = text_in(r->batch, &r->entry.line);
+	rec->line = text_in(b, &r->entry.line);
 	while (push_in_pair(&meta, &name, &value) > 0) {
-		struct str name_text = text_in(r->batch, &name);
+		struct str name_text = text_in(b, &name);
 
-		rec_attr_inline(r->batch, rec, name_text, ATTR_META, text_in(r->batch, &value));
+		rec_attr_inline(b, rec, name_text, ATTR_META, text_in(b, &value));
 	}
 	return true;
 }
@@ -217,25 +101,21 @@ static void walk(struct request *r)
 {
 	for (;; r->at = push_in_next(&r->in, &r->entry)) {
 		if (r->at == PUSH_IN_STREAM) {
-			submit(r);
-			set_stream(r, stream_get(r->lp, &r->in, r->tenant));
-			if (!r->stream) {
+			struct client_stream *s = push_stream(r->lp, &r->in, r->tenant);
+
+			ask_stream(&r->ask, s);
+			if (!s) {
 				input_count_error(r->lp->input, "too_many_streams");
 				refuse(r, 503, "too many streams are on their way, send it again");
 				return;
 			}
 		} else if (r->at == PUSH_IN_ENTRY && !add_entry(r)) {
-			r->waits = true;
 			return;
 		} else if (r->at != PUSH_IN_ENTRY) {
 			break;
 		}
 	}
-	submit(r);
-	give_memory(r);
-	r->stage = PUSH_WAIT;
-	if (!r->flights)
-		accepted(r);
+	ask_complete(&r->ask);
 }
 
 /* Bodies */
@@ -256,7 +136,7 @@ static const char *check(struct request *r, struct str text)
 		if (why)
 			return why;
 		if (got == PUSH_IN_STREAM)
-			stream_bytes += stream_size(&r->in, r->tenant);
+			stream_bytes += push_stream_size(&r->in, r->tenant);
 		if (stream_bytes > STREAMS_BYTES_MAX / 2)
 			return "there are too many streams in one push";
 		while (got == PUSH_IN_ENTRY && (pair = push_in_pair(&meta, &name, &value)) > 0)
@@ -298,8 +178,8 @@ static void unpack(struct request *r)
 		refuse_bad(r, 413, "the push is larger than max_body, or than a quarter of memory");
 		return;
 	}
-	packed = r->charged_bytes;
-	if (!charge(r, bytes + 1))
+	packed = r->ask.charged_bytes;
+	if (!ask_charge(&r->ask, bytes + 1))
 		return;
 	r->plain = mem_alloc(bytes + 1);
 	if (!snap_unpack(body, r->plain, bytes)) {
@@ -307,27 +187,11 @@ static void unpack(struct request *r)
 		return;
 	}
 	buf_fini(&r->body);
-	budget_give(r->lp->input->budget, packed);
-	r->charged_bytes -= packed;
+	ask_uncharge(&r->ask, packed);
 	begin_walk(r, str_make(r->plain, bytes));
 }
 
 /* HTTP */
-
-/* Grafana's rule for tenants (dskit/tenant). */
-static bool tenant_is_valid(struct str tenant)
-{
-	static const char also[] = "!-_.*'()";
-
-	for (size_t i = 0; i < tenant.n; i++) {
-		char c = tenant.p[i];
-
-		if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-		      memchr(also, c, sizeof(also) - 1)))
-			return false;
-	}
-	return tenant.n <= TENANT_MAX && !str_is(tenant, ".") && !str_is(tenant, "..");
-}
 
 static void on_request(struct http_conn *c, const struct http1_head *head)
 {
@@ -344,7 +208,8 @@ static void on_request(struct http_conn *c, const struct http1_head *head)
 	} else if (!is_json && !str_ieq(type, STR("application/x-protobuf"))) {
 		http_answer_text(c, 415,
 				 "Content-Type must be application/x-protobuf or application/json");
-	} else if (!tenant_is_valid(tenant) || http1_is_repeated(head, STR("x-scope-orgid"))) {
+	} else if ((tenant.n && !tenant_is_valid(tenant)) ||
+		   http1_is_repeated(head, STR("x-scope-orgid"))) {
 		http_answer_text(c, 400, "X-Scope-OrgID is no tenant");
 	} else {
 		r = mem_zalloc(sizeof(*r));
@@ -352,11 +217,7 @@ static void on_request(struct http_conn *c, const struct http1_head *head)
 		r->conn = c;
 		r->is_json = is_json;
 		r->tenant = tenant.n ? str_make(mem_dup(tenant.p, tenant.n), tenant.n) : STR_NONE;
-		r->link = &lp->requests;
-		r->next = lp->requests;
-		if (r->next)
-			r->next->link = &r->next;
-		lp->requests = r;
+		ask_init(&r->ask, &lp->asks);
 		http_set_user(c, r);
 	}
 }
@@ -370,9 +231,9 @@ static size_t on_body(struct http_conn *c, struct str bytes)
 		refuse_bad(r, 413, "the push is larger than max_body, or than a quarter of memory");
 		return 0;
 	}
-	if (need > r->charged_bytes) {
-		step = need - r->charged_bytes;
-		if (!charge(r, step > CHARGE_STEP ? step : CHARGE_STEP))
+	if (need > r->ask.charged_bytes) {
+		step = need - r->ask.charged_bytes;
+		if (!ask_charge(&r->ask, step > CHARGE_STEP ? step : CHARGE_STEP))
 			return 0;
 	}
 	buf_str(&r->body, bytes);
@@ -383,14 +244,17 @@ static void on_end(struct http_conn *c)
 {
 	struct request *r = http_user(c);
 
-	begin_hold(r);
+	ask_begin_hold(&r->ask);
 	r->stage = PUSH_UNPACK;
 	unpack(r);
 }
 
 static void on_gone(struct http_conn *c)
 {
-	withdraw(http_user(c));
+	struct request *r = http_user(c);
+
+	r->conn = NULL;
+	ask_withdraw(&r->ask);
 }
 
 const struct http_ops lokipush_http = {
@@ -401,42 +265,22 @@ const struct http_ops lokipush_http = {
 	.own_coding = "snappy",
 };
 
-/* All of them */
-
-void requests_resume(struct lokipush *lp)
+static void go_on(struct ask *a)
 {
-	struct request *next;
+	struct request *r = request_of(a);
 
-	for (struct request *r = lp->requests; r; r = next) {
-		next = r->next;
-		if (!r->waits)
-			continue;
-		r->waits = false;
-		if (r->stage == PUSH_COLLECT)
-			http_resume(r->conn);
-		else if (r->stage == PUSH_UNPACK)
-			unpack(r);
-		else
-			walk(r);
-	}
+	if (r->stage == PUSH_COLLECT)
+		http_resume(r->conn);
+	else if (r->stage == PUSH_UNPACK)
+		unpack(r);
+	else
+		walk(r);
 }
 
-void requests_stop(struct lokipush *lp)
-{
-	struct request *next;
-
-	for (struct request *r = lp->requests; r; r = next) {
-		next = r->next;
-		if (r->conn && r->stage != PUSH_WAIT)
-			refuse(r, 503, "this agent is being stopped, send it again");
-	}
-}
-
-void requests_abandon(struct lokipush *lp)
-{
-	while (lp->requests) {
-		while (lp->requests->flights)
-			flight_free(lp->requests->flights);
-		request_free(lp->requests);
-	}
-}
+const struct ask_ops lokipush_asks = {
+	.go_on = go_on,
+	.accepted = accepted,
+	.refuse = refuse_ask,
+	.free_body = free_body,
+	.ended = ended,
+};

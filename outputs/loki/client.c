@@ -74,22 +74,6 @@ struct slot {
 	char body[];
 };
 
-bool tenant_is_valid(struct str tenant)
-{
-	static const char marks[] = "!-_.*'()";
-
-	if (!tenant.n || tenant.n > 150 || str_is(tenant, ".") || str_is(tenant, ".."))
-		return false;
-	for (size_t i = 0; i < tenant.n; i++) {
-		char c = tenant.p[i];
-
-		if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
-		    !memchr(marks, c, sizeof(marks) - 1))
-			return false;
-	}
-	return true;
-}
-
 /* Header lines */
 
 /* Takes the headers over. */

@@ -6,6 +6,7 @@
 #include "lib/err.h"
 #include "lib/str.h"
 #include "outputs/loki/answer.h"
+#include "pipeline/labels.h"
 
 struct loop;
 
@@ -27,10 +28,6 @@ struct client {
 	bool (*reread)(struct client *c);
 	void (*free)(struct client *c); /* no call is under way */
 };
-
-/* What Loki takes as a tenant (dskit tenant.ValidTenantID): at most 150 letters, digits and !-_.*'(),
- * not "." or "..", so it is fit for a header, too. */
-bool tenant_is_valid(struct str tenant);
 
 struct loki_conf;
 

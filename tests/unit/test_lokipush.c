@@ -111,6 +111,13 @@ static struct lokipush *state_of(struct push_rig *p)
 	return p->rig->input.state;
 }
 
+static struct request *first(struct push_rig *p)
+{
+	struct ask *a = state_of(p)->asks.first;
+
+	return a ? container_of(a, struct request, ask) : NULL;
+}
+
 /* Streams stay known, but not for ever and not beyond a bound, however long their labels are. */
 static void streams_are_bounded(void)
 {
@@ -122,7 +129,7 @@ static void streams_are_bounded(void)
 	for (int i = 0; i < 12; i++) {
 		snprintf(name, sizeof(name), "n%d", i);
 		EQ_INT(answered(&p, send_push(&p, many_streams(&body, name, 60, 50000), "")), 204);
-		OK(state_of(&p)->stream_bytes <= STREAMS_BYTES_MAX);
+		OK(state_of(&p)->streams.bytes <= STREAMS_BYTES_MAX);
 	}
 	EQ_INT(answered(&p, send_push(&p, many_streams(&body, "long", 1, 70000), "")), 400);
 	EQ_INT(answered(&p, send_push(&p, many_streams(&body, "many", 100000, 0), "")), 400);
@@ -158,16 +165,15 @@ static void waiting_keeps_its_stream(void)
 		       STR("{\"streams\":[{\"stream\":{\"a\":\"2\"},\"values\":["
 			   "[\"1768430000000000000\",\"second\"]]}]}"),
 		       "");
-	UNTIL(p.rig, state_of(&p)->requests && state_of(&p)->requests->stage == PUSH_WALK &&
-			     state_of(&p)->requests->waits);
+	UNTIL(p.rig, first(&p) && first(&p)->stage == PUSH_WALK && first(&p)->ask.waits);
 	/* As if others had brought many in the meantime. */
-	state_of(&p)->sweep_bytes = 0;
-	state_of(&p)->stream_bytes += STREAMS_BYTES_MAX;
+	state_of(&p)->streams.sweep_bytes = 0;
+	state_of(&p)->streams.bytes += STREAMS_BYTES_MAX;
 	push_in_init(&in, true, STR("{\"streams\":[{\"stream\":{\"b\":\"1\"},\"values\":[]}]}"));
 	OK(push_in_next(&in, &entry) == PUSH_IN_STREAM);
-	OK(!stream_get(state_of(&p), &in, STR_NONE));
-	state_of(&p)->stream_bytes -= STREAMS_BYTES_MAX;
-	state_of(&p)->sweep_bytes = 0;
+	OK(!push_stream(state_of(&p), &in, STR_NONE));
+	state_of(&p)->streams.bytes -= STREAMS_BYTES_MAX;
+	state_of(&p)->streams.sweep_bytes = 0;
 	budget_give(&p.rig->budget, (size_t)took);
 	EQ_INT(answered(&p, fd), 204);
 	OK(has_text(p.rig, "second"));
