@@ -45,3 +45,21 @@ bool base64_decode(struct str text, struct buf *ret)
 	}
 	return true;
 }
+
+void base64_encode(struct str bytes, struct buf *ret)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+	for (size_t i = 0; i < bytes.n; i += 3) {
+		size_t n = bytes.n - i < 3 ? bytes.n - i : 3;
+		uint32_t bits = 0;
+		char four[4];
+
+		for (size_t k = 0; k < 3; k++)
+			bits = bits << 8 | (k < n ? (uint8_t)bytes.p[i + k] : 0);
+		for (size_t k = 0; k < 4; k++)
+			four[k] = k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=';
+		buf_put(ret, four, 4);
+	}
+}

@@ -8,5 +8,7 @@
 /* Appends what text stands for; either alphabet, with padding or without. False (and ret is as before)
  * when it is not base64, or ret is at its cap. */
 bool base64_decode(struct str text, struct buf *ret);
+/* Appends bytes as text: the alphabet with + and /, with padding. */
+void base64_encode(struct str bytes, struct buf *ret);
 
 #endif

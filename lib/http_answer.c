@@ -13,7 +13,7 @@ static void put_head(struct http_conn *c, const struct http_answer *a)
 	http_date(clock_wall_ns() / NS_PER_S, date);
 	buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", a->status, http_status_name(a->status),
 		   date);
-	if (a->body.n && a->type)
+	if (a->type)
 		buf_printf(out, "Content-Type: %s\r\n", a->type);
 	if (a->status != 204)
 		buf_printf(out, "Content-Length: %zu\r\n", a->body.n);

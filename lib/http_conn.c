@@ -47,12 +47,16 @@ void http_conn_close(struct http_conn *c)
 
 void http_conn_refuse(struct http_conn *c, unsigned status, const char *why)
 {
+	const struct http_ops *ops = c->server->ops;
 	struct buf body = BUF_INIT;
+	const char *type;
 
 	tell_gone(c);
-	buf_printf(&body, "%s\n", why);
+	type = ops->refusal ? ops->refusal(str_make(c->type, c->type_n), status, why, &body) : NULL;
+	if (!type)
+		buf_printf(&body, "%s\n", why);
 	http_put_answer(c, &(struct http_answer){ .status = status,
-						  .type = "text/plain; charset=utf-8",
+						  .type = type ? type : "text/plain; charset=utf-8",
 						  .body = buf_as_str(&body),
 						  .retry_after_s = status == 503,
 						  .closes = true });
@@ -95,10 +99,20 @@ static void end_request(struct http_conn *c)
 	}
 }
 
+static void keep_type(struct http_conn *c, const struct http1_head *head)
+{
+	struct str type = http_media_type(http1_field(head, STR("content-type")));
+
+	c->type_n = (uint8_t)(type.n <= sizeof(c->type) ? type.n : 0);
+	if (c->type_n)
+		memcpy(c->type, type.p, c->type_n);
+}
+
 static void begin_request(struct http_conn *c, const struct http1_head *head)
 {
 	struct http_server *s = c->server;
 
+	keep_type(c, head);
 	c->keeps_alive = head->keeps_alive;
 	c->is_head = str_is(head->method, "HEAD");
 	c->expects = head->expects_continue;
@@ -215,6 +229,7 @@ static void next_request(struct http_conn *c)
 	c->state = HTTP_IDLE;
 	c->idle_ns = c->since_ns;
 	c->since_ns = 0;
+	c->type_n = 0;
 }
 
 /* Sends, and goes on with the next request when the answer is out. False: failed. */

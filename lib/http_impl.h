@@ -24,6 +24,7 @@
 #define HTTP_LINGER_NS (5 * NS_PER_S)
 #define HTTP_LINGER_BYTES ((size_t)16 << 20)
 #define HTTP_CODES_MAX 32
+#define HTTP_TYPE_MAX 40
 #define HTTP_EVICT_MIN ((size_t)4096) /* kept by one that may have to go */
 
 struct http_server {
@@ -85,6 +86,8 @@ struct http_conn {
 	bool is_incomplete; /* the parser is within the body */
 	bool wants_more;    /* what is in `in` is the beginning of something */
 	bool closes;        /* behind the answer */
+	uint8_t type_n;
+	char type[HTTP_TYPE_MAX]; /* media type of the request, for ops->refusal() */
 };
 
 static inline struct http_conn *conn_of(struct stream *s)

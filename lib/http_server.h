@@ -18,6 +18,7 @@
 #ifndef LIB_HTTP_SERVER_H
 #define LIB_HTTP_SERVER_H
 
+#include "lib/buf.h"
 #include "lib/http1.h"
 #include "lib/http_auth.h"
 #include "lib/stream_server.h"
@@ -69,6 +70,9 @@ struct http_ops {
 	size_t (*on_body)(struct http_conn *c, struct str bytes);
 	void (*on_end)(struct http_conn *c);
 	void (*on_gone)(struct http_conn *c);
+	/* Writes what the server itself answers to a request of this media type, and returns the type of
+	 * that; NULL, also without refusal(): plain text. */
+	const char *(*refusal)(struct str type, unsigned status, const char *why, struct buf *ret);
 	const char *own_coding; /* a Content-Encoding that the handler decodes itself; NULL: none */
 };
 

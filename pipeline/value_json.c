@@ -279,28 +279,46 @@ static void write_number(struct buf *out, double x)
 	}
 }
 
+/* What Go's encoder writes for the character at c, n bytes; empty: itself. */
+static struct str go_escape(const char *c, size_t n, bool is_html_safe, char room[8])
+{
+	static const char plain[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
+	const char *at = memchr(plain, *c, sizeof(plain) - 1);
+	unsigned code = (unsigned char)*c;
+
+	if (n == 0)
+		return STR("\\ufffd");
+	if (at) {
+		room[0] = '\\';
+		room[1] = names[at - plain];
+		return str_make(room, 2);
+	}
+	if (n == 3 && memcmp(c, "\xe2\x80", 2) == 0 && ((unsigned char)c[2] & 0xfe) == 0xa8)
+		return c[2] & 1 ? STR("\\u2029") : STR("\\u2028");
+	if (code >= 0x20 && !(is_html_safe && (*c == '<' || *c == '>' || *c == '&')))
+		return STR_NONE;
+	return str_make(room, (size_t)snprintf(room, 8, "\\u%04x", code));
+}
+
 static void write_string(struct buf *out, struct str s, bool is_html_safe)
 {
-	size_t from = out->n, n;
-	struct str text;
+	size_t from = 0, n;
+	char room[8];
 
-	buf_json_str(out, s);
-	if (!is_html_safe || out->is_cut)
-		return;
-	text = str_make(out->p + from, out->n - from);
-	if (memchr(text.p, '<', text.n) || memchr(text.p, '>', text.n) ||
-	    memchr(text.p, '&', text.n)) {
-		char *copy = mem_dup(text.p, n = text.n);
+	buf_ch(out, '"');
+	for (size_t i = 0; i < s.n; i += n ? n : 1) {
+		struct str escape;
 
-		out->n = from;
-		for (size_t i = 0; i < n; i++) {
-			if (copy[i] == '<' || copy[i] == '>' || copy[i] == '&')
-				buf_printf(out, "\\u00%02x", (unsigned)copy[i]);
-			else
-				buf_ch(out, copy[i]);
-		}
-		mem_free(copy);
+		n = utf8_valid_char(str_skip(s, i));
+		escape = go_escape(s.p + i, n, is_html_safe, room);
+		if (!escape.n)
+			continue;
+		buf_str(out, str_sub(s, from, i));
+		buf_str(out, escape);
+		from = i + (n ? n : 1);
 	}
+	buf_str(out, str_skip(s, from));
+	buf_ch(out, '"');
 }
 
 static void new_line(struct buf *out, struct value_json_style style, unsigned depth)

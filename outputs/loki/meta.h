@@ -16,13 +16,6 @@ struct meta *meta_new(struct arena *scratch);
 /* Pairs that got a number behind their name so far. */
 uint64_t meta_renamed(const struct meta *m);
 
-/* The name as Loki will store it (prometheus/otlptranslator, LabelNamer): what is no letter or digit is an
- * underscore, several of them are one, a digit at the front gets `key_` before it; `__x__` keeps its ends.
- * What Loki cannot store becomes `key`. Returns name itself when it is that already; else writes to
- * out (META_NAME_ROOM bytes). */
-#define META_NAME_ROOM (LABEL_NAME_MAX + 8)
-struct str meta_name(struct str name, char *out);
-
 /* The metadata of r as fields 3 of an Entry, in scratch memory; empty when there is none. Of two
  * values with one name the later is sent; when only making names valid made them equal, the later
  * gets a number behind it. What does not fit is left out (*ret_was_cut). Flags of the record, this
