@@ -8,6 +8,7 @@
 #define INPUTS(X)                                                                                  \
 	X(input_file)                                                                              \
 	X(input_loki)                                                                              \
+	X(input_otlp)                                                                              \
 	X(input_syslog)
 
 #define STAGES(X)                                                                                  \

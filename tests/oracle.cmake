@@ -16,19 +16,23 @@ if(NOT PROTOC_C OR NOT PROTOBUFC_FOUND)
 	return()
 endif()
 
+# ... and what inputs/otlp walks in place.
 set(oracle_dir ${CMAKE_CURRENT_BINARY_DIR}/oracle)
-add_custom_command(
-	OUTPUT ${oracle_dir}/push.pb-c.c ${oracle_dir}/push.pb-c.h
-	COMMAND ${CMAKE_COMMAND} -E make_directory ${oracle_dir}
-	COMMAND ${PROTOC_C} --proto_path=${CMAKE_CURRENT_SOURCE_DIR}/proto --c_out=${oracle_dir} push.proto
-	DEPENDS proto/push.proto
-	VERBATIM)
+foreach(name push otlp)
+	list(APPEND oracle_files ${oracle_dir}/${name}.pb-c.c ${oracle_dir}/${name}.pb-c.h)
+	add_custom_command(
+		OUTPUT ${oracle_dir}/${name}.pb-c.c ${oracle_dir}/${name}.pb-c.h
+		COMMAND ${CMAKE_COMMAND} -E make_directory ${oracle_dir}
+		COMMAND ${PROTOC_C} --proto_path=${CMAKE_CURRENT_SOURCE_DIR}/proto --c_out=${oracle_dir} ${name}.proto
+		DEPENDS proto/${name}.proto
+		VERBATIM)
+endforeach()
 # Generated code: compiled without our warnings.
-add_library(oracle OBJECT ${oracle_dir}/push.pb-c.c ${oracle_dir}/push.pb-c.h)
+add_library(oracle OBJECT ${oracle_files})
 target_link_libraries(oracle PUBLIC PkgConfig::PROTOBUFC)
 target_include_directories(oracle SYSTEM INTERFACE ${oracle_dir})
 
-foreach(name test_push fuzz_push)
+foreach(name test_push fuzz_push test_otlp_walk fuzz_otlp)
 	if(TARGET ${name})
 		add_dependencies(${name} oracle)
 		target_compile_definitions(${name} PRIVATE HAVE_ORACLE)
