@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The JSON walker: an explicit stack of open objects and arrays, each with the path node it
  * stands for, and a string scan of 16 bytes at a time, which is where the time goes. */
-#ifdef __SSE2__
-#include <emmintrin.h>
-#endif
-
 #include "lib/utf8.h"
 #include "pipeline/json.h"
 #include "pipeline/json_paths.h"
+#include "pipeline/json_bytes.h"
 
 struct frame {
 	const char *start; /* its brace or bracket */
@@ -23,42 +20,8 @@ struct walk {
 	struct frame stack[JSON_DEPTH_MAX];
 };
 
-#ifdef __SSE2__
-/* A bit for each quote and backslash among the 16 bytes at p. */
-static inline unsigned quotes_16(const char *p)
-{
-	__m128i block = _mm_loadu_si128((const __m128i *)(const void *)p);
-	__m128i quotes = _mm_cmpeq_epi8(block, _mm_set1_epi8('"'));
-	__m128i backslashes = _mm_cmpeq_epi8(block, _mm_set1_epi8('\\'));
-
-	return (unsigned)_mm_movemask_epi8(_mm_or_si128(quotes, backslashes));
-}
-#endif
-
-/* First quote or backslash in [p, end), or end. */
-static inline const char *find_quote(const char *p, const char *end)
-{
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		unsigned hits = quotes_16(p);
-
-		if (hits)
-			return p + __builtin_ctz(hits);
-	}
-#endif
-	while (p < end && *p != '"' && *p != '\\')
-		p++;
-	return p;
-}
-
-static bool is_hex(char c)
-{
-	return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'f');
-}
-
-/* Any string, with its escapes validated. */
-static __attribute__((noinline)) const char *scan_any_string(const char *p, const char *end,
-							     bool *is_escaped)
+__attribute__((noinline)) const char *json_scan_any_string(const char *p, const char *end,
+							   bool *is_escaped)
 {
 	*is_escaped = false;
 	for (;;) {
@@ -82,8 +45,8 @@ static __attribute__((noinline)) const char *scan_any_string(const char *p, cons
 			p += 2;
 			break;
 		case 'u':
-			if (end - p < 6 || !is_hex(p[2]) || !is_hex(p[3]) || !is_hex(p[4]) ||
-			    !is_hex(p[5]))
+			if (end - p < 6 ||
+			    (str_hex(p[2]) | str_hex(p[3]) | str_hex(p[4]) | str_hex(p[5])) < 0)
 				return NULL;
 			p += 6;
 			break;
@@ -91,26 +54,6 @@ static __attribute__((noinline)) const char *scan_any_string(const char *p, cons
 			return NULL;
 		}
 	}
-}
-
-/* From behind the opening quote to the closing one; NULL when there is none. Most strings of logs
- * have no escape. */
-static inline const char *scan_string(const char *p, const char *end, bool *is_escaped)
-{
-#ifdef __SSE2__
-	for (; end - p >= 16; p += 16) {
-		unsigned hits = quotes_16(p);
-
-		if (!hits)
-			continue;
-		p += __builtin_ctz(hits);
-		if (*p != '"')
-			break;
-		*is_escaped = false;
-		return p;
-	}
-#endif
-	return scan_any_string(p, end, is_escaped);
 }
 
 bool json_string(struct str s, struct str *ret_raw, bool *ret_is_escaped)
@@ -256,92 +199,17 @@ static inline void store(struct walk *w, uint32_t node, enum json_type type, con
 		};
 }
 
-/* The next byte that is not white space, or 0 at the end; *p moves there. */
-static inline char next_byte(const char **p, const char *end)
-{
-	for (; *p < end; (*p)++) {
-		char c = **p;
-
-		if ((unsigned char)c > ' ' || (c != ' ' && c != '\n' && c != '\t' && c != '\r'))
-			return c;
-	}
-	return 0;
-}
-
-static inline const char *digits(const char *p, const char *end)
-{
-	while (p < end && (unsigned char)(*p - '0') < 10)
-		p++;
-	return p;
-}
-
-/* Behind the number at p, or NULL. */
-static inline const char *number(const char *p, const char *end)
-{
-	const char *from;
-
-	p += *p == '-';
-	from = p;
-	p = digits(p, end);
-	if (p == from || (*from == '0' && p - from > 1))
-		return NULL;
-	if (p < end && *p == '.') {
-		from = ++p;
-		p = digits(p, end);
-		if (p == from)
-			return NULL;
-	}
-	if (p < end && (*p | 32) == 'e') {
-		p++;
-		if (p < end && (*p == '+' || *p == '-'))
-			p++;
-		from = p;
-		p = digits(p, end);
-		if (p == from)
-			return NULL;
-	}
-	return p;
-}
-
-static const char *word(const char *p, const char *end, struct str want)
-{
-	return str_starts(str_make(p, (size_t)(end - p)), want) ? p + want.n : NULL;
-}
-
 /* A string, number, true, false or null at p: stores it, sets its type and returns what is behind
  * it, or NULL. */
 static inline const char *scalar(struct walk *w, const char *p, const char *end, uint32_t node,
 				 enum json_type *ret_type)
 {
-	const char *from = p;
-	bool is_escaped;
+	struct json_value v;
 
-	*ret_type = JSON_BOOL;
-	switch (*p) {
-	case '"':
-		p = scan_string(++from, end, &is_escaped);
-		if (!p)
-			return NULL;
-		*ret_type = JSON_STRING;
-		store(w, node, JSON_STRING, from, p, is_escaped);
-		return p + 1;
-	case 't':
-		p = word(p, end, STR("true"));
-		break;
-	case 'f':
-		p = word(p, end, STR("false"));
-		break;
-	case 'n':
-		p = word(p, end, STR("null"));
-		*ret_type = JSON_NULL;
-		break;
-	default:
-		p = number(p, end);
-		*ret_type = JSON_NUMBER;
-		break;
-	}
-	if (p)
-		store(w, node, *ret_type, from, p, false);
+	p = scan_scalar(p, end, &v);
+	*ret_type = v.type;
+	if (p && node)
+		w->values[node] = v;
 	return p;
 }
 

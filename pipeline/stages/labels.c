@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stage labels: extracted values become labels of the stream. */
+#include "pipeline/stages/labels.h"
 #include "pipeline/stages/names.h"
-
-struct labels_conf {
-	struct conf_map labels;
-};
 
 static void labels_check(struct conf_doc *doc, const struct conf_node *node, const void *arg)
 {
