@@ -81,6 +81,7 @@ static const struct {
 	{ "GET", "/healthz", ANYBODY, answer_healthz },
 	{ "GET", "/status", THIS_MACHINE, admin_status },
 	{ "GET", "/config", THIS_MACHINE, answer_config },
+	{ "GET", "/tap", CONTROL, admin_tap },
 };
 
 /* An address, or localhost: a name of somewhere else would be a browser that was led here. */
@@ -236,6 +237,7 @@ int admin_new(struct agent *agent, struct admin **ret, struct err *err)
 
 	a->agent = agent;
 	a->status = status_desk_new(a);
+	a->tap = tap_desk_new(a);
 	rc = open_port(a, agent->plan, err);
 	if (rc < 0) {
 		admin_free(a);
@@ -248,7 +250,8 @@ int admin_new(struct agent *agent, struct admin **ret, struct err *err)
 
 void admin_stop(struct admin *a)
 {
-	(void)a;
+	if (a)
+		tap_desk_stop(a->tap);
 }
 
 void admin_free(struct admin *a)
@@ -260,5 +263,6 @@ void admin_free(struct admin *a)
 	http_server_free(a->port.server);
 	http_server_free(a->control.server);
 	status_desk_free(a->status);
+	tap_desk_free(a->tap);
 	mem_free(a);
 }

@@ -12,7 +12,8 @@ struct agent;
 
 /* Opens both as the plan of `a` says. A port that cannot be opened is an error, a socket only a line in the log. */
 int admin_new(struct agent *a, struct admin **ret, struct err *err);
-/* The agent stops: what is held is answered, and what looks into lanes lets go. Both stay open. */
+/* Before lanes or chains go away: what looks into them lets go, at once, or by mails to the lanes that are under way
+ * at the return. Any number of times; both doors stay open. */
 void admin_stop(struct admin *admin);
 void admin_free(struct admin *admin);
 

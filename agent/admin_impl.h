@@ -8,6 +8,7 @@
 #include "lib/http_server.h"
 
 struct status_desk;
+struct tap_desk;
 
 struct admin_door {
 	struct admin *admin;
@@ -22,6 +23,7 @@ struct admin {
 	struct agent *agent;
 	struct admin_door port, control;
 	struct status_desk *status;
+	struct tap_desk *tap;
 };
 
 /* A request that is answered later is this, in what the handler keeps for it: http_set_user(c, &mine->held). */
@@ -37,5 +39,13 @@ void admin_answer(struct http_conn *c, unsigned status, const char *type, const 
 struct status_desk *status_desk_new(struct admin *admin);
 void status_desk_free(struct status_desk *desk);
 void admin_status(struct admin *admin, struct http_conn *c, const struct http1_head *head);
+
+/* admin_tap.c: /tap */
+struct tap_desk *tap_desk_new(struct admin *admin);
+void tap_desk_stop(
+	struct tap_desk
+		*desk); /* nothing looks into lanes when the next mail of theirs has been run */
+void tap_desk_free(struct tap_desk *desk);
+void admin_tap(struct admin *admin, struct http_conn *c, const struct http1_head *head);
 
 #endif

@@ -125,6 +125,7 @@ static void begin_stop(struct agent *a)
 	for (size_t i = 0; i < a->ninputs_open; i++)
 		if (a->inputs[i].ops)
 			a->inputs[i].ops->stop(&a->inputs[i]);
+	admin_stop(a->admin);
 	for (uint32_t i = 0; i < a->nlanes; i++)
 		lane_stop(a->lanes[i]);
 	a->lanes_started = false;

@@ -255,6 +255,19 @@ static const struct cli_flag top_flags[] = {
 	FLAG(once, NULL, "one look, as `status`"),
 	{ 0 },
 };
+static const struct cli_flag tap_flags[] = {
+	CONFIG_FLAG,
+	SOCKET_FLAG,
+	FLAG(pipeline, "NAME", "which pipeline, when there are several"),
+	FLAG(stage, "N|NAME",
+	     "which stage, by the number that `status` shows, or by name (default: the "
+	     "whole pipeline)"),
+	FLAG(before, NULL, "what goes in, not what comes out"),
+	FLAG(rate, "N", "records a second at most, 1 to 1000 (default 10)"),
+	FLAG(limit, "N", "stop after so many records"),
+	FLAG(json, NULL, "one JSON object a record"),
+	{ 0 },
+};
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -281,6 +294,8 @@ static const struct cli_command commands[] = {
 	{ "status", "", "what the running agent does: rates, lag, what is held, what was dropped",
 	  status_flags, 0, cli_status },
 	{ "top", "", "the same, again and again", top_flags, 0, cli_top },
+	{ "tap", "", "look at some of the records that pass a stage, as redaction leaves them",
+	  tap_flags, 0, cli_tap },
 	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
 	{ "dead-letters", "[list|replay] [OUTPUT]",
 	  "what Loki refused for good; replay sends it again, and keeps what is refused again",

@@ -12,8 +12,8 @@
 /* Every value any command knows; what was not given is NULL or false. */
 struct cli_args {
 	const char *config, *pipeline, *format, *state_dir, *input, *offset, *labels, *junit, *run,
-		*limit, *user, *socket, *interval;
-	bool quickstart, plain, dry_run, help, json, explain, inputs, quiet, once;
+		*limit, *user, *socket, *interval, *stage, *rate;
+	bool quickstart, plain, dry_run, help, json, explain, inputs, quiet, once, before;
 	const char *rest[CLI_REST_MAX]; /* what is no flag */
 	int nrest;
 };

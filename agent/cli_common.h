@@ -21,7 +21,9 @@ struct config *cli_load(const char *path, bool with_notices);
 struct cli_args cli_with_config(const struct cli_args *args);
 
 struct control_answer;
-/* Asks the running agent: control_ask() at --socket, or where the configuration says. */
+/* Where the running agent listens: --socket, or what the configuration says. */
+int cli_socket(const struct cli_args *args, struct buf *ret, struct err *err) MUST_USE;
+/* Asks it: control_ask() there. */
 int cli_ask(const struct cli_args *args, const char *method, const char *target, int timeout_ms,
 	    struct control_answer *ret, struct err *err) MUST_USE;
 
@@ -36,6 +38,7 @@ int cli_explain(const struct cli_args *args);
 int cli_redact(const struct cli_args *args);
 int cli_status(const struct cli_args *args);
 int cli_top(const struct cli_args *args);
+int cli_tap(const struct cli_args *args);
 int cli_test(const struct cli_args *args);
 int cli_dead_letters(const struct cli_args *args);
 

@@ -11,23 +11,35 @@
 
 #define TIMEOUT_MS 10000
 
+int cli_socket(const struct cli_args *args, struct buf *ret, struct err *err)
+{
+	struct config *c;
+	int rc = 0;
+
+	if (args->socket) {
+		buf_c(ret, args->socket);
+		return 0;
+	}
+	c = cli_load(args->config, false);
+	if (!c)
+		return err_set(err, -EINVAL, "--socket PATH would do without a configuration");
+	if (c->plan.admin_socket)
+		buf_c(ret, c->plan.admin_socket);
+	else
+		rc = err_set(err, -ENOENT, "admin.socket is none");
+	config_free(c);
+	return rc;
+}
+
 int cli_ask(const struct cli_args *args, const char *method, const char *target, int timeout_ms,
 	    struct control_answer *ret, struct err *err)
 {
-	const char *path = args->socket;
-	struct config *c = NULL;
-	int rc;
+	struct buf path = BUF_INIT;
+	int rc = cli_socket(args, &path, err);
 
-	if (!path) {
-		c = cli_load(args->config, false);
-		if (!c)
-			return err_set(err, -EINVAL,
-				       "--socket PATH would do without a configuration");
-		path = c->plan.admin_socket;
-	}
-	rc = path ? control_ask(path, method, target, timeout_ms, ret, err)
-		  : err_set(err, -ENOENT, "admin.socket is none");
-	config_free(c);
+	if (rc == 0)
+		rc = control_ask(buf_cstr(&path), method, target, timeout_ms, ret, err);
+	buf_fini(&path);
 	return rc;
 }
 
@@ -81,32 +93,47 @@ static void put_screen(struct buf *out, struct str text)
 	buf_c(out, "\033[J");
 }
 
+/* Negative: no answer. 1: nobody reads it any more. */
+static int show(const struct cli_args *args, bool is_screen, struct err *err)
+{
+	struct buf text = BUF_INIT, screen = BUF_INIT;
+
+	if (ask_status(args, false, &text, err) < 0)
+		return err->code;
+	if (is_screen) {
+		put_screen(&screen, buf_as_str(&text));
+		buf_fini(&text);
+		text = screen;
+	} else if (!args->once) {
+		buf_ch(&text, '\n');
+	}
+	cli_print(stdout, &text);
+	return fflush(stdout) || ferror(stdout) ? 1 : 0;
+}
+
 int cli_top(const struct cli_args *args)
 {
 	bool is_screen = isatty(STDOUT_FILENO) && !args->once;
 	int64_t interval_ns = 2 * NS_PER_S;
+	struct buf path = BUF_INIT;
+	struct cli_args a = *args;
 	struct err err = ERR_NONE;
+	int rc = 0;
 
 	if (args->interval &&
 	    (!str_duration(str_c(args->interval), &interval_ns) || interval_ns < NS_PER_S / 10)) {
 		err_set(&err, -EINVAL, "--interval is a time like 2s, at least 100ms");
 		return cli_wrong(&err);
 	}
-	for (;;) {
-		struct buf text = BUF_INIT, screen = BUF_INIT;
-
-		if (ask_status(args, false, &text, &err) < 0)
-			return cli_fail(&err);
-		if (is_screen) {
-			put_screen(&screen, buf_as_str(&text));
-			buf_fini(&text);
-			text = screen;
-		} else if (!args->once) {
-			buf_ch(&text, '\n');
-		}
-		cli_print(stdout, &text);
-		if (fflush(stdout) || ferror(stdout) || args->once)
-			return 0;
+	if (cli_socket(args, &path, &err) < 0)
+		return cli_fail(&err);
+	a.socket = buf_cstr(&path);
+	while (rc == 0) {
+		rc = show(&a, is_screen, &err);
+		if (args->once)
+			break;
 		usleep((useconds_t)(interval_ns / 1000));
 	}
+	buf_fini(&path);
+	return rc < 0 ? cli_fail(&err) : 0;
 }

@@ -15,8 +15,10 @@ static void on_drop(void *ctx, const char *reason, uint64_t n)
 	drops_add(&((struct tally *)ctx)->drops, reason, n);
 }
 
-static void on_redacted(void *ctx, const char *detector, struct str secret, struct str replacement)
+static void on_redacted(void *ctx, const struct rec *r, const char *detector, struct str secret,
+			struct str replacement)
 {
+	(void)r;
 	(void)secret;
 	(void)replacement;
 	counts_add(&((struct tally *)ctx)->redactions, str_c(detector), STR_NONE, 1);

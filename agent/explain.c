@@ -153,35 +153,38 @@ static void ran(struct explain *e, struct explain_trail *t, const struct stage *
 	}
 }
 
+void explain_follow(struct explain *e, struct explain_trail *t, enum chain_probe probe,
+		    const struct stage *s, const struct batch *b, const struct rec *r)
+{
+	if (t->is_over)
+		return;
+	if (probe == CHAIN_ENTER)
+		entered(e, t, s, b, r);
+	else if (probe == CHAIN_RAN)
+		ran(e, t, s, b, r);
+	else
+		add_step(e, t, NULL, EXPLAIN_SENT)->after = look(e, t, b, r);
+}
+
 static void on_probe(void *ctx, enum chain_probe probe, const struct stage *s,
 		     const struct batch *b)
 {
 	struct explain *e = ctx;
-	struct explain_track *track = track_of(e, b, s);
+	struct explain_track *track;
 
-	for (uint32_t i = 0; i < b->nrecs; i++) {
-		struct explain_trail *t = track->trails[i];
-
-		if (t->is_over)
-			continue;
-		if (probe == CHAIN_ENTER)
-			entered(e, t, s, b, &b->recs[i]);
-		else if (probe == CHAIN_RAN)
-			ran(e, t, s, b, &b->recs[i]);
-		else
-			add_step(e, t, NULL, EXPLAIN_SENT)->after = look(e, t, b, &b->recs[i]);
-	}
+	if (probe == CHAIN_BEGIN)
+		return;
+	track = track_of(e, b, s);
+	for (uint32_t i = 0; i < b->nrecs; i++)
+		explain_follow(e, track->trails[i], probe, s, b, &b->recs[i]);
 	if (probe == CHAIN_RAN)
 		buf_clear(&e->reasons);
 	if (probe == CHAIN_END)
 		untrack(e, b);
 }
 
-static void on_drop(void *ctx, const char *reason, uint64_t n)
+void explain_reason(struct explain *e, const char *reason)
 {
-	struct explain *e = ctx;
-
-	(void)n;
 	if (str_find(buf_as_str(&e->reasons), str_c(reason)) < e->reasons.n)
 		return;
 	if (e->reasons.n)
@@ -189,15 +192,28 @@ static void on_drop(void *ctx, const char *reason, uint64_t n)
 	buf_c(&e->reasons, reason);
 }
 
-static void on_redacted(void *ctx, const char *detector, struct str secret, struct str replacement)
+static void on_drop(void *ctx, const char *reason, uint64_t n)
 {
-	struct explain *e = ctx;
+	(void)n;
+	explain_reason(ctx, reason);
+}
+
+void explain_found(struct explain *e, const char *detector, struct str secret,
+		   struct str replacement)
+{
 	struct explain_found *f = arena_alloc(&e->arena, sizeof(*f));
 
 	*f = (struct explain_found){ arena_printf(&e->arena, "%s", detector).p,
 				     arena_dup(&e->arena, secret),
 				     arena_dup(&e->arena, replacement), e->found };
 	e->found = f;
+}
+
+static void on_redacted(void *ctx, const struct rec *r, const char *detector, struct str secret,
+			struct str replacement)
+{
+	(void)r;
+	explain_found(ctx, detector, secret, replacement);
 }
 
 /* ---- running ---- */
@@ -245,6 +261,17 @@ static size_t count_lines(struct str lines)
 	return n;
 }
 
+static int hide(struct explain *e, struct err *err)
+{
+	struct explain_asker *asker;
+	int rc = explain_asker_new(e->conf->config, e->conf->way, &asker, err);
+
+	if (rc == 0)
+		explain_hide(e, asker);
+	explain_asker_free(asker);
+	return rc;
+}
+
 int explain(const struct config *c, const struct explain_args *args, struct str lines,
 	    struct buf *out, struct err *err)
 {
@@ -265,7 +292,7 @@ int explain(const struct config *c, const struct explain_args *args, struct str 
 	e.trails_end = &e.trails;
 	rc = run(&e, lines, err);
 	if (rc == 0)
-		rc = explain_hide(&e, err);
+		rc = hide(&e, err);
 	if (rc == 0 && args->as_json)
 		explain_json(&e, out);
 	else if (rc == 0)

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What explain must not show. Not only what the redact stages replaced: the same bytes stand in what
+/* What explain and tap must not show. Not only what the redact stages replaced: the same bytes stand in what
  * the record was before, and in lines that were dropped on the way. So every state of every record is
  * given to the redact stages of the pipeline as well, each in a chain of its own, and whatever was
  * found anywhere is hidden everywhere, also in capitals and with JSON's escapes. A secret that only
  * came to be on the way (unescaped, put together) cannot be looked for in what was before: then all
  * that was before is hidden. */
+#include <errno.h>
 #include <stdlib.h>
 
 #include "agent/explain_impl.h"
@@ -49,36 +50,75 @@ static void ask_about(struct chain *chain, const struct view *v, uint64_t series
 	chain_run(chain, b);
 }
 
-struct asking {
-	struct explain *e;
-	struct err *err;
+#define ASKERS_MAX 64 /* redact stages of a pipeline */
+
+struct explain_asker {
+	struct explain *e; /* for whom */
+	struct chain_trace trace;
+	struct chain *chains[ASKERS_MAX];
+	size_t n;
+	struct err *err; /* while it is made */
 };
 
-static int ask(void *ctx, const struct conf_stage *redact)
+static void on_redacted(void *ctx, const struct rec *r, const char *detector, struct str secret,
+			struct str replacement)
 {
-	const struct asking *asking = ctx;
-	struct explain *e = asking->e;
-	struct chain_trace trace = *e->conf->trace;
+	struct explain_asker *a = ctx;
+
+	(void)r;
+	explain_found(a->e, detector, secret, replacement);
+}
+
+static int add_asker(void *ctx, const struct conf_stage *redact)
+{
+	struct explain_asker *a = ctx;
 	struct conf_stages one = { .n = 1, .items = (struct conf_stage *)(uintptr_t)redact };
 	struct chain_conf conf = {
-		.pipeline = "explain", .stages = &one, .max_streams = 1000000, .trace = &trace
+		.pipeline = "explain", .stages = &one, .max_streams = 1000000, .trace = &a->trace
 	};
-	struct chain *chain;
 	int rc;
 
 	if (strcmp(redact->plugin->name, "redact") != 0)
 		return 0;
-	trace.probe = no_probe;
-	trace.dropped = NULL;
-	rc = chain_open(&conf, &chain, asking->err);
-	if (rc < 0)
-		return rc;
-	for (const struct explain_trail *t = e->trails; t; t = t->next) {
+	if (a->n == ASKERS_MAX)
+		return err_set(a->err, -E2BIG, "more than %d redact stages in one pipeline",
+			       ASKERS_MAX);
+	rc = chain_open(&conf, &a->chains[a->n], a->err);
+	a->n += rc == 0;
+	return rc;
+}
+
+int explain_asker_new(const struct config *c, struct offline_way way, struct explain_asker **ret,
+		      struct err *err)
+{
+	const struct plan_pipeline *plan = &c->plan.pipelines[way.pipeline];
+	struct explain_asker *a = mem_zalloc(sizeof(*a));
+	int rc;
+
+	a->trace = (struct chain_trace){ a, no_probe, NULL, on_redacted };
+	a->err = err;
+	*ret = a;
+	rc = conf_stages_each(c->plan.inputs[plan->from[way.from]].stages, add_asker, a);
+	return rc ? rc : conf_stages_each(plan->stages, add_asker, a);
+}
+
+void explain_asker_free(struct explain_asker *a)
+{
+	for (size_t i = 0; a && i < a->n; i++) {
+		chain_flush(a->chains[i], NULL);
+		chain_close(a->chains[i]);
+	}
+	mem_free(a);
+}
+
+static void ask(struct explain_asker *a, struct chain *chain)
+{
+	for (const struct explain_trail *t = a->e->trails; t; t = t->next) {
 		const struct view *last = t->first;
-		uint64_t series = 0;
+		uint64_t series = a->e->series;
 
 		if (last)
-			ask_about(chain, last, 0);
+			ask_about(chain, last, series);
 		for (const struct explain_step *s = t->steps; s; s = s->next) {
 			series++;
 			if (s->after && s->after != last)
@@ -86,9 +126,6 @@ static int ask(void *ctx, const struct conf_stage *redact)
 			last = s->after;
 		}
 	}
-	chain_flush(chain, NULL);
-	chain_close(chain);
-	return 0;
 }
 
 /* ---- pieces ---- */
@@ -208,6 +245,10 @@ static void add_input(struct pieces *p)
 			continue;
 		buf_str(&p->input, lower(&e->arena, t->first->line));
 		buf_ch(&p->input, '\n');
+		for (uint32_t i = 0; i < t->first->nattrs; i++) {
+			buf_str(&p->input, lower(&e->arena, t->first->attrs[i].value));
+			buf_ch(&p->input, '\n');
+		}
 	}
 	for (const struct explain_trail *t = e->trails; t && t == e->trails; t = t->next)
 		for (uint32_t i = 0; i < t->first->nlabels; i++) {
@@ -225,19 +266,13 @@ static int by_length(const void *a, const void *b)
 	return na < nb ? 1 : na > nb ? -1 : 0;
 }
 
-int explain_hide(struct explain *e, struct err *err)
+void explain_hide(struct explain *e, struct explain_asker *asker)
 {
-	const struct config *c = e->conf->config;
-	const struct plan_pipeline *plan = &c->plan.pipelines[e->conf->way.pipeline];
-	struct asking asking = { e, err };
 	struct pieces p = { .e = e };
-	int rc = conf_stages_each(c->plan.inputs[plan->from[e->conf->way.from]].stages, ask,
-				  &asking);
 
-	if (rc == 0)
-		rc = conf_stages_each(plan->stages, ask, &asking);
-	if (rc)
-		return rc;
+	asker->e = e;
+	for (size_t i = 0; i < asker->n; i++)
+		ask(asker, asker->chains[i]);
 	add_input(&p);
 	for (const struct explain_found *f = e->found; f; f = f->next) {
 		if (str_is(f->replacement, REDACT_ERROR_TEXT))
@@ -247,7 +282,6 @@ int explain_hide(struct explain *e, struct err *err)
 	if (e->npieces)
 		qsort(e->pieces, e->npieces, sizeof(*e->pieces), by_length);
 	buf_fini(&p.input);
-	return 0;
 }
 
 /* ---- hiding ---- */

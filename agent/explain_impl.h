@@ -63,6 +63,7 @@ struct explain {
 	struct explain_trail *trails, **trails_end;
 	struct explain_track *tracks;
 	struct buf reasons; /* of the stage that is running */
+	uint64_t series;    /* added to those that the asker is asked with */
 	struct explain_found *found;
 	/* explain_hide() */
 	struct explain_piece *pieces;
@@ -70,8 +71,26 @@ struct explain {
 	bool is_withheld; /* something found cannot be traced to the input: all before is hidden */
 };
 
-/* Finds out what must not be shown. Returns 0 or negative. */
-int explain_hide(struct explain *e, struct err *err);
+/* ---- writing down ---- */
+
+/* A probe of a record that is not over. */
+void explain_follow(struct explain *e, struct explain_trail *t, enum chain_probe probe,
+		    const struct stage *s, const struct batch *b, const struct rec *r);
+/* Why the stage that is running dropped something. */
+void explain_reason(struct explain *e, const char *reason);
+void explain_found(struct explain *e, const char *detector, struct str secret,
+		   struct str replacement);
+
+/* ---- hiding ---- */
+
+/* The redact stages of a pipeline, each in a chain of its own. ret is to be freed in any case. */
+struct explain_asker;
+int explain_asker_new(const struct config *c, struct offline_way way, struct explain_asker **ret,
+		      struct err *err);
+void explain_asker_free(struct explain_asker *asker);
+
+/* Finds out what must not be shown. */
+void explain_hide(struct explain *e, struct explain_asker *asker);
 /* The text as it may be shown; is_before: a redact stage of its record is still to come, or it never
  * met one. *ret_detector: of something hidden in it, else unchanged. */
 struct str explain_shown(struct explain *e, struct str text, bool is_before,
@@ -80,6 +99,11 @@ struct str explain_shown(struct explain *e, struct str text, bool is_before,
 /* Writes everything. */
 void explain_text(struct explain *e, bool is_coloured, struct buf *out);
 void explain_json(struct explain *e, struct buf *out);
+/* One state of a record. */
+void explain_view_text(struct explain *e, const struct view *v, bool is_before, struct buf *out);
+void explain_view_json(struct explain *e, const struct view *v, bool is_before, struct buf *out);
+/* The last redact stage the record met; NULL: none. What was before it is not for everybody. */
+const struct explain_step *explain_last_redact(const struct explain_trail *t);
 
 /* ---- what a step changed ---- */
 

@@ -92,8 +92,7 @@ static struct str shown(struct show *s, struct str text)
 	return explain_shown(s->e, text, s->is_before, &s->detector);
 }
 
-/* The last redact stage the record met; NULL: none. What was before it is not for everybody. */
-static const struct explain_step *last_redact(const struct explain_trail *t)
+const struct explain_step *explain_last_redact(const struct explain_trail *t)
 {
 	const struct explain_step *last = NULL;
 
@@ -217,6 +216,13 @@ static void text_record(struct show *s, const struct view *v)
 	buf_ch(s->out, '\n');
 }
 
+void explain_view_text(struct explain *e, const struct view *v, bool is_before, struct buf *out)
+{
+	struct show s = { .e = e, .out = out, .is_before = is_before };
+
+	text_record(&s, v);
+}
+
 static void text_end(struct show *s, const struct explain_step *step)
 {
 	if (step->end == EXPLAIN_SENT) {
@@ -274,7 +280,7 @@ static bool is_silent(const struct explain_step *step, const struct view *before
 static void text_trail(struct show *s, const struct explain_trail *t)
 {
 	const struct view *before = t->first;
-	const struct explain_step *redact = last_redact(t);
+	const struct explain_step *redact = explain_last_redact(t);
 	unsigned depth = 0;
 
 	s->depth = 0;
@@ -378,6 +384,13 @@ static void json_view(struct show *s, const struct view *v)
 	buf_ch(s->out, '}');
 }
 
+void explain_view_json(struct explain *e, const struct view *v, bool is_before, struct buf *out)
+{
+	struct show s = { .e = e, .out = out, .is_before = is_before };
+
+	json_view(&s, v);
+}
+
 static void json_step(struct show *s, const struct explain_step *step, const struct view *before)
 {
 	static const char *const ends[] = { NULL, "not selected", "dropped", "held", NULL };
@@ -404,7 +417,7 @@ static void json_step(struct show *s, const struct explain_step *step, const str
 static void json_trail(struct show *s, const struct explain_trail *t)
 {
 	const struct view *before = t->first, *sent = NULL;
-	const struct explain_step *redact = last_redact(t);
+	const struct explain_step *redact = explain_last_redact(t);
 	const char *between = "";
 
 	s->is_before = true;

@@ -208,8 +208,10 @@ static void put_json_hit(struct tell *t, const char *detector, size_t from, size
 	buf_c(out, "}\n");
 }
 
-static void on_redacted(void *ctx, const char *detector, struct str secret, struct str replacement)
+static void on_redacted(void *ctx, const struct rec *r, const char *detector, struct str secret,
+			struct str replacement)
 {
+	(void)r;
 	struct teller *who = ctx;
 	struct tell *t = who->tell;
 	struct buf out = BUF_INIT, action = BUF_INIT;

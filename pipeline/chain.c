@@ -30,6 +30,7 @@ struct moved {
 struct chain {
 	unsigned magic;
 	struct chain_conf conf;
+	const struct chain_trace *trace; /* or NULL */
 	struct stage *stages;
 	struct stage *opened, **opened_end;
 	uint32_t entry;         /* of the list being opened */
@@ -71,12 +72,18 @@ struct loop *chain_loop(struct chain *c)
 
 const struct chain_trace *chain_trace(const struct chain *c)
 {
-	return c->conf.trace;
+	return c->trace;
 }
 
 const struct stage *chain_first_stage(const struct chain *c)
 {
 	return c->opened;
+}
+
+void chain_set_trace(struct chain *c, const struct chain_trace *trace)
+{
+	CHECK(c->depth == 0);
+	c->trace = trace;
 }
 
 bool chain_is_ending(const struct chain *c)
@@ -102,8 +109,8 @@ static void count_drop(struct chain *c, const char *reason, uint64_t n)
 	metric_add(metric_get(METRIC_STAGE_DROPPED, "pipeline", c->conf.pipeline, "reason", reason,
 			      NULL),
 		   (int64_t)n);
-	if (c->conf.trace && c->conf.trace->dropped)
-		c->conf.trace->dropped(c->conf.trace->ctx, reason, n);
+	if (c->trace && c->trace->dropped)
+		c->trace->dropped(c->trace->ctx, reason, n);
 }
 
 /* A record must not go to another tenant because labels are many: it goes with no other label, and
@@ -277,41 +284,6 @@ static const struct stage_ops stage_clean = { .name = "clean", .run = clean_run 
 
 /* Stage lists */
 
-static struct stage *stage_new(struct chain *c, struct stage *parent, const struct stage_ops *ops);
-
-struct probe {
-	enum chain_probe kind;
-	struct stage *of;
-};
-
-static void probe_run(struct stage *s, struct batch *b)
-{
-	const struct chain_trace *trace = s->chain->conf.trace;
-	const struct probe *p = s->state;
-
-	trace->probe(trace->ctx, p->kind, p->of, b);
-}
-
-/* takes_raw: what counts is the stage it stands behind. */
-static const struct stage_ops stage_probe = {
-	.name = "probe", .run = probe_run, .state_size = sizeof(struct probe), .takes_raw = true
-};
-
-/* Puts one in at *at when the chain is traced; returns where the next stage goes. */
-static struct stage **add_probe(struct chain *c, struct stage **at, enum chain_probe kind,
-				struct stage *of, struct stage *parent)
-{
-	struct stage *s;
-
-	if (!c->conf.trace)
-		return at;
-	s = stage_new(c, parent, &stage_probe);
-	*(struct probe *)s->state = (struct probe){ kind, of };
-	s->next = *at;
-	*at = s;
-	return &s->next;
-}
-
 static struct stage *stage_new(struct chain *c, struct stage *parent, const struct stage_ops *ops)
 {
 	struct stage *s = mem_zalloc(sizeof(*s));
@@ -332,8 +304,6 @@ int stages_open(struct chain *c, struct stage *parent, const struct conf_stages 
 	int rc;
 
 	*ret = NULL;
-	if (parent)
-		at = add_probe(c, at, CHAIN_ENTER, parent, parent);
 	for (size_t i = 0; list && i < list->n; i++) {
 		const struct stage_ops *ops = list->items[i].plugin->ops;
 		struct stage *s = stage_new(c, parent, ops);
@@ -343,7 +313,7 @@ int stages_open(struct chain *c, struct stage *parent, const struct conf_stages 
 		*c->opened_end = s;
 		c->opened_end = &s->opened_next;
 		*at = s;
-		at = add_probe(c, &s->next, CHAIN_RAN, s, parent);
+		at = &s->next;
 		rc = ops->open ? ops->open(s, err) : 0;
 		if (rc < 0) {
 			const struct conf_node *node = list->items[i].node;
@@ -370,12 +340,26 @@ void stages_close(struct stage *list)
 	}
 }
 
-void stages_run(struct stage *list, struct batch *b)
+static void probe(const struct chain *c, enum chain_probe kind, const struct stage *s,
+		  const struct batch *b)
+{
+	if (c->trace)
+		c->trace->probe(c->trace->ctx, kind, s, b);
+}
+
+static void run_list(const struct chain *c, struct stage *list, struct batch *b)
 {
 	for (; list; list = list->next) {
 		add(&list->records, b->nrecs - b->ngone);
 		list->ops->run(list, b);
+		probe(c, CHAIN_RAN, list, b);
 	}
+}
+
+void stages_run(struct stage *parent, struct stage *list, struct batch *b)
+{
+	probe(parent->chain, CHAIN_ENTER, parent, b);
+	run_list(parent->chain, list, b);
 }
 
 void stages_flush(struct stage *list, struct source *source)
@@ -394,16 +378,6 @@ static void insert_clean(struct chain *c, struct stage **list)
 		list = &(*list)->next;
 	clean->next = *list;
 	*list = clean;
-	add_probe(c, &clean->next, CHAIN_RAN, clean, NULL);
-}
-
-static void add_end(struct chain *c)
-{
-	struct stage **at = &c->stages;
-
-	while (*at)
-		at = &(*at)->next;
-	add_probe(c, at, CHAIN_END, NULL, NULL);
 }
 
 /* The stages of an input, then those of the pipeline. */
@@ -453,6 +427,7 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 
 	c->magic = CHAIN_MAGIC;
 	c->conf = *conf;
+	c->trace = conf->trace;
 	c->opened_end = &c->opened;
 	c->labels = label_table_new(conf->max_streams);
 	label_table_limit(c->labels, &conf->label_limits);
@@ -464,7 +439,6 @@ int chain_open(const struct chain_conf *conf, struct chain **ret, struct err *er
 	c->entries = mem_array(conf->nfront + 1, sizeof(*c->entries));
 	rc = stages_open(c, NULL, conf->stages, &c->stages, err);
 	insert_clean(c, &c->stages);
-	add_end(c);
 	c->entries[0] = c->stages;
 	for (size_t i = 1; rc == 0 && i <= conf->nfront; i++)
 		rc = open_front(c, i, err);
@@ -566,6 +540,7 @@ static void finish(struct chain *c, struct batch *b, bool is_emitted)
 {
 	struct uniq before = b->source->uniq;
 
+	probe(c, CHAIN_END, NULL, b);
 	compact(c, b);
 	stamp(b);
 	if (b->ack)
@@ -658,7 +633,8 @@ void chain_run(struct chain *c, struct batch *b)
 	CHECK(source->entry <= c->conf.nfront);
 	if (c->entries[source->entry]->ops != &stage_clean)
 		forget_utf8(b);
-	stages_run(c->entries[source->entry], b);
+	probe(c, CHAIN_BEGIN, NULL, b);
+	run_list(c, c->entries[source->entry], b);
 	carried_bytes = b->ack ? b->ack->carried_bytes : 0;
 	finish(c, b, false);
 	/* Behind the batch: what is let go now waits for nothing of it. */
@@ -694,8 +670,11 @@ void chain_emit(struct stage *s, struct batch *b)
 	struct chain *c = s->chain;
 
 	c->depth++;
-	for (; s; s = s->parent)
-		stages_run(s->next, b);
+	probe(c, CHAIN_BEGIN, s, b);
+	for (; s; s = s->parent) {
+		probe(c, CHAIN_RAN, s, b);
+		run_list(c, s->next, b);
+	}
 	finish(c, b, true);
 	leave(c);
 }

@@ -23,9 +23,9 @@ struct sink {
 	struct budget *budget; /* of a sink that drops when it is full; else NULL */
 };
 
-/* For tools that show or test a pipeline. A chain that was opened with one has a probe behind each of
- * its stages; a chain without has none, so that nothing of this is on the way of its records. */
+/* For tools that show or test a pipeline. Without one the way of the records costs a comparison a stage and batch. */
 enum chain_probe {
+	CHAIN_BEGIN, /* b sets out: from its input (s is NULL), or made by `s` (chain_emit()) */
 	CHAIN_ENTER, /* b enters the list of stages that `s` encloses; records not selected have REC_SKIP */
 	CHAIN_RAN, /* `s` ran over b, which it may have made itself (chain_emit()) */
 	CHAIN_END, /* b is through; s is NULL. Once for each batch, last */
@@ -36,8 +36,8 @@ struct chain_trace {
 		      const struct batch *b);
 	/* A stage dropped n records; comes before its CHAIN_RAN. May be NULL. */
 	void (*dropped)(void *ctx, const char *reason, uint64_t n);
-	/* What stood where `redact` now has the replacement. May be NULL. */
-	void (*redacted)(void *ctx, const char *detector, struct str secret,
+	/* What stood where `redact` now has the replacement; r NULL: in a label of the whole batch. May be NULL. */
+	void (*redacted)(void *ctx, const struct rec *r, const char *detector, struct str secret,
 			 struct str replacement);
 };
 
@@ -65,6 +65,9 @@ void chain_close(struct chain *c);
 /* The first of all its stages, nested ones behind theirs: s->opened_next. Of interest to others than its lane
  * are only what is fixed for life, and the counts. */
 const struct stage *chain_first_stage(const struct chain *c);
+
+/* Lane thread, not from within a batch: from the next one on. NULL: none. */
+void chain_set_trace(struct chain *c, const struct chain_trace *trace);
 
 /* Takes the batch through the stages to the sinks and frees it. */
 void chain_run(struct chain *c, struct batch *b);

@@ -76,7 +76,7 @@ void lane_set_chain(struct lane *l, size_t pipeline, struct chain *c)
 	l->chains[pipeline] = c;
 }
 
-const struct chain *lane_chain(const struct lane *l, size_t pipeline)
+struct chain *lane_chain(const struct lane *l, size_t pipeline)
 {
 	return pipeline < l->nchains ? l->chains[pipeline] : NULL;
 }

@@ -17,7 +17,7 @@ struct lane *lane_new(uint32_t index, struct loop *loop, size_t nchains);
 void lane_free(struct lane *l);
 struct loop *lane_loop(struct lane *l);
 void lane_set_chain(struct lane *l, size_t pipeline, struct chain *c);
-const struct chain *lane_chain(const struct lane *l, size_t pipeline); /* NULL before it is set */
+struct chain *lane_chain(const struct lane *l, size_t pipeline); /* NULL before it is set */
 void lane_start(struct lane *l);
 /* Waits until everything in the ports is through, flushes the stages and ends the thread. */
 void lane_stop(struct lane *l);

@@ -79,11 +79,11 @@ void chain_joined(struct chain *c, uint64_t n);
 /* Records that were held and are not to go on: filtered, under the reason. */
 void stage_removed(struct stage *s, const char *reason, uint64_t n);
 
-/* A nested list (match): same chain, run with stages_run(). parent: the enclosing stage, NULL for the
+/* A nested list (match): same chain, run with stages_run() by its parent. parent: the enclosing stage, NULL for the
  * pipeline's own list; what a nested stage emits later goes on behind the parent. */
 int stages_open(struct chain *c, struct stage *parent, const struct conf_stages *list,
 		struct stage **ret, struct err *err);
-void stages_run(struct stage *list, struct batch *b);
+void stages_run(struct stage *parent, struct stage *list, struct batch *b);
 void stages_flush(struct stage *list, struct source *source);
 void stages_close(struct stage *list);
 

@@ -8,7 +8,7 @@ _tailrace()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact status top test dead-letters help version --help --version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact status top tap test dead-letters help version --help --version' -- "$cur"))
 		return
 	fi
 	case ${COMP_WORDS[1]}$prev in
@@ -103,6 +103,25 @@ _tailrace()
 	top--interval)
 		return
 		;;
+	tap--config)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	tap--socket)
+		return
+		;;
+	tap--pipeline)
+		return
+		;;
+	tap--stage)
+		return
+		;;
+	tap--rate)
+		return
+		;;
+	tap--limit)
+		return
+		;;
 	test--config)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return
@@ -155,6 +174,9 @@ _tailrace()
 	top)
 		flags='--config --socket --interval --once --help'
 		;;
+	tap)
+		flags='--config --socket --pipeline --stage --before --rate --limit --json --help'
+		;;
 	test)
 		flags='--config --run --junit --help'
 		;;
@@ -164,7 +186,7 @@ _tailrace()
 		;;
 	help)
 		flags='--help'
-		words='run check config doctor dry-run explain positions redact status top test dead-letters help version file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
+		words='run check config doctor dry-run explain positions redact status top tap test dead-letters help version file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
 		;;
 	version)
 		flags='--help'

@@ -17,6 +17,7 @@ _tailrace() {
 		'redact:remove secrets from a file or stdin, as the stage does; or say where they are'
 		'status:what the running agent does\: rates, lag, what is held, what was dropped'
 		'top:the same, again and again'
+		'tap:look at some of the records that pass a stage, as redaction leaves them'
 		'test:run the `tests` of a configuration'
 		'dead-letters:what Loki refused for good; replay sends it again, and keeps what is refused again'
 		'help:this text; or about a command, an input, a stage or an output'
@@ -103,6 +104,17 @@ _tailrace() {
 			'--interval=[between two looks (default 2s)]:TIME: ' \
 			'--once[one look, as `status`]'
 		;;
+	tap)
+		_arguments '(- *)--help[this command]' \
+			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
+			'--socket=[the agent'\''s control socket (default\: of the configuration)]:PATH: ' \
+			'--pipeline=[which pipeline, when there are several]:NAME: ' \
+			'--stage=[which stage, by the number that `status` shows, or by name (default\: the whole pipeline)]:N|NAME: ' \
+			'--before[what goes in, not what comes out]' \
+			'--rate=[records a second at most, 1 to 1000 (default 10)]:N: ' \
+			'--limit=[stop after so many records]:N: ' \
+			'--json[one JSON object a record]'
+		;;
 	test)
 		_arguments '(- *)--help[this command]' \
 			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
@@ -119,7 +131,7 @@ _tailrace() {
 		;;
 	help)
 		_arguments '(- *)--help[this command]' \
-			'1:what:(run check config doctor dry-run explain positions redact status top test dead-letters help version file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
+			'1:what:(run check config doctor dry-run explain positions redact status top tap test dead-letters help version file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
 			'*:file:_files'
 		;;
 	version)

@@ -158,8 +158,8 @@ static void keep_selected(struct stage *s, struct batch *b)
 		}
 	}
 	b->ngone += skipped;
-	stages_run(m->stages,
-		   b); /* with none selected, too: what they hold is older than the batch */
+	/* With none selected, too: what they hold is older than the batch. */
+	stages_run(s, m->stages, b);
 	b->ngone -= skipped;
 	/* Only our own: an enclosing match has its own. Stages may have added records behind. */
 	for (uint32_t i = 0; skipped && i < n; i++)

@@ -251,7 +251,8 @@ struct redact_state {
 	size_t nkinds;
 	uint8_t names[KEY_MAX]; /* by key: one of NAME_*, found out at the first sight */
 	struct clean_set sets[SETS_MAX];
-	uint32_t run; /* number of the current one */
+	uint32_t run;          /* number of the current one */
+	const struct rec *rec; /* being looked at, for a trace; NULL: none in particular */
 	struct open_block blocks[BLOCKS_MAX];
 	size_t nblocks;
 };
@@ -282,7 +283,7 @@ static void tell(void *ctx, unsigned kind, struct str secret, struct str replace
 	const struct redact_state *x = s->state;
 	const struct chain_trace *trace = chain_trace(s->chain);
 
-	trace->redacted(trace->ctx, redact_kind_name(x->redact, kind), secret, replacement);
+	trace->redacted(trace->ctx, x->rec, redact_kind_name(x->redact, kind), secret, replacement);
 }
 
 static int redact_open(struct stage *s, struct err *err)
@@ -294,10 +295,6 @@ static int redact_open(struct stage *s, struct err *err)
 
 	if (rc)
 		return rc;
-	if (chain_trace(s->chain) && chain_trace(s->chain)->redacted) {
-		x->scratch.found = tell;
-		x->scratch.found_ctx = s;
-	}
 	x->nkinds = REDACT_KIND_RULES + conf->patterns.n;
 	for (unsigned k = 0; k < x->nkinds; k++)
 		x->hits[k] = metric_get(METRIC_REDACTED, "pipeline", pipeline, "detector",
@@ -652,15 +649,22 @@ static void redact_run(struct stage *s, struct batch *b)
 	struct redact_state *x = s->state;
 	const struct redact_conf *conf = s->conf;
 	bool drops = conf->action == REDACT_DROP;
+	const struct chain_trace *trace = chain_trace(s->chain);
 	uint64_t before = drops ? hits(x) : 0, dropped = 0, found = 0;
-	bool batch_done = redact_batch_labels(s, b), in_labels = drops && hits(x) != before;
+	bool batch_done, in_labels;
 
+	x->scratch.found = trace && trace->redacted ? tell : NULL;
+	x->scratch.found_ctx = s;
+	x->rec = NULL;
+	batch_done = redact_batch_labels(s, b);
+	in_labels = drops && hits(x) != before;
 	x->run++;
 	BATCH_FOR(b, r)
 	{
 		const struct labels *labels = r->labels;
 
 		before = drops ? hits(x) : 0;
+		x->rec = r;
 		redact_rec(s, b, r);
 		if (r->labels)
 			r->labels = clean_labels_cached(s, b, r->labels);

@@ -202,6 +202,18 @@ class Agent:
 		assert not SANITIZER.search(done.stderr), done.stderr
 		return done
 
+	def spawn(self, *args: str) -> subprocess.Popen:
+		"""`tailrace <args>` with the configuration, beside the agent; its text is the test's to read."""
+		return subprocess.Popen(
+			[self.program, args[0], "--config", str(self.config_path), *args[1:]],
+			stdin=subprocess.DEVNULL,
+			stdout=subprocess.PIPE,
+			stderr=subprocess.PIPE,
+			text=True,
+			cwd=self.folder,
+			env=self._environment(),
+		)
+
 	def wait_ready(self, timeout_s: float = READY_S) -> None:
 		self.wait(lambda: self.get("/ready")[0] == 200, timeout_s, "/ready")
 

@@ -87,6 +87,20 @@ def leaks(one, loki, texts):
 				yield secret, where
 
 
+def tapped(one, where, send):
+	"""What `tap` says while something is sent, again and again until it has said it often enough."""
+	tap = one.spawn("tap", "--rate", "1000", *where, "--limit", "60")
+
+	def is_over() -> bool:
+		send()
+		return tap.poll() is not None
+
+	one.wait(is_over, 20, "60 records in tap")
+	out, err = tap.communicate()
+	assert tap.returncode == 0, err
+	return out + err
+
+
 def test_no_canary_anywhere(agent, fault_loki, tenant, tmp_path, threads):
 	port, log = free_port(), tmp_path / "source.log"
 	# Cut in the middle of a value, and of a key whose name is told by nothing.
@@ -123,6 +137,14 @@ def test_no_canary_anywhere(agent, fault_loki, tenant, tmp_path, threads):
 		done = one.command(tool, "--config", str(one.config_path), *(["-"] if tool == "explain" else []), stdin=lines)
 		assert done.returncode == 0, done.stderr
 		texts[tool] = done.stdout + done.stderr
+
+	# And one that shows records on their way: as they come in, in the middle, in front of redact and at the end.
+	for where in (["--before"], ["--stage", "3"], ["--stage", "redact", "--before", "--json"], ["--json"]):
+		texts[f"tap {where}"] = shown = tapped(one, where, lambda: write(log, [*CANARIES, *KEY]))
+		assert "hidden" in shown or "redacted" in shown, shown
+		one.wait_idle()
+	for path in ("/status", "/status?format=text", "/config"):
+		texts[path] = one.get(path)[1]
 
 	assert any(path.name.endswith(".jsonl") for path in one.state_dir.rglob("*")), "no dead letters"
 	assert len(fault_loki.pushes) > 4 and one.output(), "nothing was sent"

@@ -209,3 +209,94 @@ def test_the_configuration_without_its_secrets(agent, fault_loki, tenant, tmp_pa
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, output))
 	code, body = one.get("/config")
 	assert code == 200 and "bob" in body and "CANARYpw1" not in body and "<secret>" in body
+
+
+# --- tap ----------------------------------------------------------------------------------------------------
+
+
+def tap(one, *args: str, send) -> list[dict]:
+	"""The records that a tap shows, while `send` is called again and again."""
+	child = one.spawn("tap", "--json", *args)
+
+	def is_over() -> bool:
+		send()
+		return child.poll() is not None
+
+	one.wait(is_over, 20, "the end of the tap")
+	out, err = child.communicate()
+	assert child.returncode == 0, err
+	return [json.loads(line) for line in out.splitlines()]
+
+
+def writer(path):
+	"""Appends numbered lines, each with a password of its own."""
+	with open(path, "a") as f:
+		pass
+	count = iter(range(10**9))
+
+	def more() -> None:
+		with open(path, "a") as f:
+			for _ in range(4):
+				n = next(count)
+				f.write(f"level={'debug' if n % 2 else 'info'} n={n} {'noise' if n % 4 == 1 else ''} password=CANARY{n}\n")
+
+	return more
+
+
+def test_tap_shows_what_redaction_leaves(agent, fault_loki, tenant, tmp_path):
+	log = tmp_path / "app.log"
+	more = writer(log)
+	one = agent(config({"app": file_input(log)}, loki_output(fault_loki.push_url, tenant), STAGES))
+	raw = tap(one, "--before", "--limit", "8", "--rate", "1000", send=more)
+	assert len(raw) == 8 and all(r["at"] == "before" and r["input"] == "app" for r in raw)
+	shown = [r["record"]["line"] for r in raw if r["record"]]
+	assert shown and all("password=[hidden:key_value]" in line for line in shown), shown
+	# What is dropped in front of redact nobody has looked at.
+	assert all((r["record"] is None) == (r.get("reason") == "noise") for r in raw), raw
+	after = tap(one, "--limit", "4", "--rate", "1000", send=more)
+	assert all("password=<redacted:key_value>" in r["record"]["line"] and "level" in r["record"]["labels"] for r in after), after
+	nested = tap(one, "--stage", "3.1", "--before", "--limit", "4", "--rate", "1000", send=more)
+	assert all(r["at"] == "before 3.1 drop" and (r["record"] is None or r["record"]["labels"]["level"] == "debug") for r in nested), nested
+	middle = tap(one, "--stage", "labels", "--limit", "4", "--rate", "1000", send=more)
+	assert all(r["record"] is None or r["record"]["labels"]["level"] in ("debug", "info") for r in middle), middle
+	one.wait_idle()
+	assert "CANARY" not in json.dumps([raw, after, nested, middle]) + one.log()
+
+
+def test_tap_ends_with_its_reader(agent, tmp_path):
+	"""One that is killed, one that stops reading, one that never asks again: the next gets its turn, and records are
+	not held up."""
+	log = tmp_path / "app.log"
+	more = writer(log)
+	one = agent(config({"app": file_input(log)}, {"type": "stdout"}, [{"redact": {}}]))
+	killed = one.spawn("tap", "--rate", "1000")
+	one.wait(lambda: (more(), one.metrics().sum("tailrace_http_requests_total", server="control") >= 2)[1], 20, "a tap")
+	assert one.spawn("tap").communicate()[1].startswith("tailrace: the agent says: another tap runs")
+	killed.kill()
+	killed.communicate()
+	tap(one, "--limit", "1", send=more)
+	conn = OverSocket(one.state_dir / "control.sock")
+	conn.request("GET", "/tap?rate=1000")
+	session = conn.getresponse().read().decode().strip()
+	before = one.metrics().sum("tailrace_records_in_total")
+	for _ in range(20):
+		more()
+	one.wait_metric("tailrace_records_in_total", before + 80)
+	one.wait(lambda: one.spawn("tap", "--rate", "0").wait() == 1, 20, "a refusal")
+	done = one.command("tap", "--config", str(one.config_path), "--stage", "nonsense")
+	assert done.returncode == 1 and ("another tap" in done.stderr or "there is no stage 'nonsense'" in done.stderr)
+
+	def has_ended() -> bool:
+		asking = OverSocket(one.state_dir / "control.sock")
+		asking.request("GET", "/tap?session=1")
+		asking.getresponse().read()
+		opened = OverSocket(one.state_dir / "control.sock")
+		opened.request("GET", "/tap")
+		return opened.getresponse().status == 200
+
+	one.wait(has_ended, 20, "the session that nobody asks for to end")
+	conn = OverSocket(one.state_dir / "control.sock")
+	conn.request("GET", f"/tap?session={session}")
+	assert conn.getresponse().status == 410
+	# An agent that stops does not wait for it.
+	one.stop()
