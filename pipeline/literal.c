@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "lib/check.h"
+#include "pipeline/text_run.h"
 
 #ifdef __x86_64__
 #include <immintrin.h>
@@ -252,34 +253,49 @@ static size_t set_find_each(const struct literal_set *set, struct str text, size
 
 #ifdef __x86_64__
 
-__attribute__((target("avx2"))) static __m256i table(const uint8_t *nibbles)
+#define AVX2 __attribute__((target("avx2")))
+
+/* Tables of one of the leading bytes. */
+struct nibbles {
+	__m256i lo, hi;
+};
+
+AVX2 static inline struct nibbles nibbles(const struct literal_set *set, unsigned k)
 {
-	return _mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)nibbles));
+	return (struct nibbles){
+		_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)set->lo[k])),
+		_mm256_broadcastsi128_si256(_mm_loadu_si128((const void *)set->hi[k])),
+	};
 }
 
-__attribute__((target("avx2"))) static size_t set_find_avx2(const struct literal_set *set,
-							    const uint8_t *p, size_t n, size_t from)
+/* The buckets that 32 bytes may belong to. */
+AVX2 static inline __m256i buckets_of(struct nibbles t, const uint8_t *p)
 {
-	const __m256i nibble = _mm256_set1_epi8(15);
-	__m256i lo[3], hi[3];
-	size_t i = from, last = n - 32 - (set->width - 1u); /* of a whole group */
+	const __m256i low = _mm256_set1_epi8(15);
+	__m256i v = _mm256_loadu_si256((const void *)p);
+	__m256i h = _mm256_and_si256(_mm256_srli_epi16(v, 4), low);
 
-	for (size_t k = 0; k < set->width; k++) {
-		lo[k] = table(set->lo[k]);
-		hi[k] = table(set->hi[k]);
-	}
+	return _mm256_and_si256(_mm256_shuffle_epi8(t.lo, _mm256_and_si256(v, low)),
+				_mm256_shuffle_epi8(t.hi, h));
+}
+
+/* width is a constant where this is used: the tables stay in registers. */
+AVX2 static inline __attribute__((always_inline)) size_t
+set_find_wide(const struct literal_set *set, const uint8_t *p, size_t n, size_t from,
+	      unsigned width)
+{
+	const struct nibbles t0 = nibbles(set, 0), t1 = nibbles(set, 1), t2 = nibbles(set, 2);
+	size_t i = from, last = n - 32 - (width - 1u); /* of a whole group */
+
 	for (;;) {
-		__m256i m = _mm256_set1_epi8(-1);
+		__m256i m = buckets_of(t0, p + i);
+		uint32_t hits;
 
-		for (size_t k = 0; k < set->width; k++) {
-			__m256i v = _mm256_loadu_si256((const void *)(p + i + k));
-			__m256i h = _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble);
-
-			m = _mm256_and_si256(
-				m, _mm256_shuffle_epi8(lo[k], _mm256_and_si256(v, nibble)));
-			m = _mm256_and_si256(m, _mm256_shuffle_epi8(hi[k], h));
-		}
-		uint32_t hits = ~(uint32_t)_mm256_movemask_epi8(
+		if (width > 1)
+			m = _mm256_and_si256(m, buckets_of(t1, p + i + 1));
+		if (width > 2)
+			m = _mm256_and_si256(m, buckets_of(t2, p + i + 2));
+		hits = ~(uint32_t)_mm256_movemask_epi8(
 			_mm256_cmpeq_epi8(m, _mm256_setzero_si256()));
 		for (; hits; hits &= hits - 1) {
 			size_t at = i + (unsigned)__builtin_ctz(hits);
@@ -293,7 +309,25 @@ __attribute__((target("avx2"))) static size_t set_find_avx2(const struct literal
 	}
 }
 
+AVX2 static size_t set_find_avx2(const struct literal_set *set, const uint8_t *p, size_t n,
+				 size_t from)
+{
+	if (set->width == 3)
+		return set_find_wide(set, p, n, from, 3);
+	return set->width == 2 ? set_find_wide(set, p, n, from, 2)
+			       : set_find_wide(set, p, n, from, 1);
+}
+
 #endif
+
+static bool has_avx2(void)
+{
+#ifdef __x86_64__
+	return __builtin_cpu_supports("avx2");
+#else
+	return false;
+#endif
+}
 
 size_t literal_set_find(const struct literal_set *set, struct str text, size_t from)
 {
@@ -304,10 +338,65 @@ size_t literal_set_find(const struct literal_set *set, struct str text, size_t f
 	if (from > text.n)
 		return LITERAL_NONE;
 #ifdef __x86_64__
-	if (text.n - from >= 32u + set->width - 1u && __builtin_cpu_supports("avx2"))
+	if (text.n - from >= 32u + set->width - 1u && has_avx2())
 		return set_find_avx2(set, p, text.n, from);
 #endif
 	if (set->n <= EACH_MAX)
 		return set_find_each(set, text, from);
 	return set_find_plain(set, p, text.n, from);
+}
+
+/* ---- many texts ---- */
+
+static bool set_is_at(const struct literal_set *set, struct str text, size_t at)
+{
+	const uint8_t *p = (const uint8_t *)text.p;
+
+	return text.n - at >= set->width && verify(set, p, text.n, at, buckets_at(set, p + at));
+}
+
+/* The same for a run, of the whole set or of one item. What lies over the end of a text is not in it. */
+static uint64_t run_texts(const struct literal_set *set, const struct literal *item,
+			  const struct str *texts, uint32_t n)
+{
+	const char *p = texts[0].p;
+	struct str run = str_make(p, (size_t)(texts[n - 1].p - p) + texts[n - 1].n);
+	uint64_t found = 0;
+	size_t from = 0;
+
+	for (uint32_t i = 0; i < n;) {
+		size_t at = item ? literal_find(item, run, from) : literal_set_find(set, run, from);
+		size_t start;
+
+		if (at == LITERAL_NONE)
+			break;
+		while ((start = (size_t)(texts[i].p - p)) + texts[i].n <= at)
+			i++;
+		if (at >= start && (item ? start + texts[i].n - at >= item->n
+					 : set_is_at(set, texts[i], at - start))) {
+			found |= UINT64_C(1) << i++;
+			from = i < n ? (size_t)(texts[i].p - p) : 0;
+		} else {
+			from = at + 1;
+		}
+	}
+	return found;
+}
+
+uint64_t literal_set_texts(const struct literal_set *set, const struct str *texts, uint32_t n)
+{
+	/* One by one as in literal_set_find(), but each through the whole run: a frequent one would make
+	 * the search for a rare one begin again at every hit. */
+	uint32_t items = set->n == 1 || (set->n <= EACH_MAX && !has_avx2()) ? set->n : 0;
+	uint64_t found = 0;
+
+	CHECK(n <= TEXT_RUN_MAX);
+	for (uint32_t i = 0, run; i < n; i += run) {
+		run = text_run(texts + i, n - i);
+		for (uint32_t k = 0; k < items; k++)
+			found |= run_texts(set, &set->items[k], texts + i, run) << i;
+		if (!items)
+			found |= run_texts(set, NULL, texts + i, run) << i;
+	}
+	return found;
 }

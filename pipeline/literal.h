@@ -39,5 +39,7 @@ struct literal_set {
 void literal_set_init(struct literal_set *set);
 /* Place of the first occurrence of any, LITERAL_NONE when there is none. */
 size_t literal_set_find(const struct literal_set *set, struct str text, size_t from);
+/* Bit i: one of them is in texts[i]; n <= TEXT_RUN_MAX. One search for those that are a text_run(). */
+uint64_t literal_set_texts(const struct literal_set *set, const struct str *texts, uint32_t n);
 
 #endif

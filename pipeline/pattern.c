@@ -240,6 +240,23 @@ static bool prefilter(const struct pattern *p, struct str subject, size_t *from)
 	return true;
 }
 
+/* Bit i: texts[i] has what is needed. For ASCII only: or is none. */
+static uint64_t may_match(const struct literal_set *need, bool is_ascii_only,
+			  const struct str *texts, uint32_t n)
+{
+	uint64_t found = literal_set_texts(need, texts, n);
+
+	for (uint32_t i = 0; is_ascii_only && i < n; i++)
+		if (!(found >> i & 1) && !is_ascii(texts[i]))
+			found |= UINT64_C(1) << i;
+	return found;
+}
+
+uint64_t pattern_texts(const struct pattern *p, const struct str *texts, uint32_t n)
+{
+	return p->has_need ? may_match(&p->need.set, p->need.is_ascii_only, texts, n) : UINT64_MAX;
+}
+
 static void set_limit(struct pattern_scratch *s, size_t subject_bytes)
 {
 	uint64_t limit = MATCH_LIMIT + 16 * (uint64_t)subject_bytes;
@@ -383,9 +400,7 @@ void pattern_group_free(struct pattern_group *g)
 	mem_free(g);
 }
 
-bool pattern_group_may_match(const struct pattern_group *g, struct str subject)
+uint64_t pattern_group_texts(const struct pattern_group *g, const struct str *texts, uint32_t n)
 {
-	if (literal_set_find(&g->set, subject, 0) != LITERAL_NONE)
-		return true;
-	return g->is_ascii_only && !is_ascii(subject);
+	return may_match(&g->set, g->is_ascii_only, texts, n);
 }

@@ -61,6 +61,8 @@ void pattern_scratch_free(struct pattern_scratch *s);
  * NULL. */
 int pattern_match(const struct pattern *p, struct pattern_scratch *s, struct str subject,
 		  size_t from, size_t *ovector);
+/* Bit i: it may match in texts[i]; n <= TEXT_RUN_MAX. One search for lines as they were read. */
+uint64_t pattern_texts(const struct pattern *p, const struct str *texts, uint32_t n);
 
 /* Would a subject that goes on behind its end perhaps match across that end? Returns 1 and the
  * start of the leftmost such match beginning at `from` or later, 0 for no, PATTERN_ERROR. Slow;
@@ -83,7 +85,7 @@ struct pattern_group;
 /* NULL when one of them has none, or there are too many. Copies what it needs. */
 struct pattern_group *pattern_group_new(const struct pattern *const *patterns, size_t n);
 void pattern_group_free(struct pattern_group *g);
-/* False: none of the patterns matches anywhere in subject. */
-bool pattern_group_may_match(const struct pattern_group *g, struct str subject);
+/* Bit i: one of the patterns may match in texts[i]; as pattern_texts(). */
+uint64_t pattern_group_texts(const struct pattern_group *g, const struct str *texts, uint32_t n);
 
 #endif

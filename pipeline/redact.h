@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Finds secrets in a text and replaces them. Six detectors are written by hand and share one vector
- * pass over the text, which costs some 20 ns per 200 bytes when nothing looks like a secret. The
+ * pass, which goes over many lines at once: what has no candidate is not looked at again. The
  * others are patterns with a check of their own (redact_known.c), and so are the user's; those with
  * a literal share one search for all of them. All look at the original text; what they find is a
  * list of splices, applied in one copy.
@@ -33,8 +33,10 @@
 #include "lib/arena.h"
 #include "lib/err.h"
 #include "lib/str.h"
+#include "pipeline/text_run.h"
 
 #define REDACT_RULES_MAX 64
+#define REDACT_GROUPS_MAX 8        /* of patterns whose literals are searched together */
 #define REDACT_REPLACEMENT_MAX 128 /* bytes */
 #define REDACT_HASH_KEY_MIN 16     /* bytes */
 #define REDACT_ERROR_TEXT "<redacted:error>"
@@ -128,10 +130,23 @@ struct redact_splice {
 	bool is_quoted; /* stands for a bare JSON value: the replacement gets quotes */
 };
 
+struct redact_splices {
+	struct redact_splice *items;
+	uint32_t n, cap;
+};
+
+/* What one pass over up to TEXT_RUN_MAX texts has found. Zero-initialise; redact_ahead_fini(). */
+struct redact_ahead {
+	uint64_t candidates;                       /* bit i: texts[i] may have a secret */
+	uint64_t may_match[REDACT_GROUPS_MAX + 1]; /* the same for the patterns of a group */
+	struct redact_splices found;               /* by the detectors written by hand, */
+	uint32_t first[TEXT_RUN_MAX + 1];          /* in texts[i] from first[i] to first[i + 1] */
+};
+
 /* Result of the last search and counters; one per lane. Zero-initialise. */
 struct redact_scratch {
-	struct redact_splice *splices; /* sorted, without overlap */
-	uint32_t n, cap;
+	struct redact_splices list;      /* sorted, without overlap */
+	struct redact_ahead ahead;       /* of a text of its own */
 	bool opens_block;                /* by the last search: see redact_opens_block() */
 	uint64_t hits[REDACT_KINDS_MAX]; /* replacements since the caller last cleared them */
 	uint64_t failed;
@@ -148,10 +163,20 @@ void redact_scratch_fini(struct redact_scratch *s);
 /* "card", "cut", the name of an own pattern. */
 const char *redact_kind_name(const struct redact *r, unsigned kind);
 
+/* Looks at texts (valid UTF-8) that redact_find_ahead() is to search one by one. Lines as they were read
+ * are one pass; together they should not be much more than REDACT_AHEAD_BYTES. */
+void redact_look_ahead(const struct redact *r, struct redact_ahead *a, const struct str *texts,
+		       uint32_t n);
+void redact_ahead_fini(struct redact_ahead *a);
+#define REDACT_AHEAD_BYTES ((size_t)64 * 1024)
+
 /* Searches text (valid UTF-8; is_cut: it goes on behind its end, unseen) and leaves the splices in
  * s. Returns their number, or -1 when the search could not be completed. Not counted yet. */
 int redact_find(const struct redact *r, struct redact_scratch *s, struct pattern_scratch *ps,
 		struct str text, bool is_cut);
+/* The same for texts[i] of those that a has looked at. */
+int redact_find_ahead(const struct redact *r, struct redact_scratch *s, struct pattern_scratch *ps,
+		      const struct redact_ahead *a, uint32_t i, struct str text, bool is_cut);
 /* The text with the splices of s replaced, in the arena; counts them. With n == 0 it is text
  * itself. REDACT_ERROR_TEXT (and counted as failed) when the result would be out of proportion. */
 struct str redact_write(const struct redact *r, struct redact_scratch *s, struct str text,

@@ -10,8 +10,7 @@ struct pattern;
 struct pattern_group;
 struct redact_known;
 
-#define REDACT_NAME_MAX 64  /* bytes */
-#define REDACT_GROUPS_MAX 8 /* of patterns whose literals are searched together */
+#define REDACT_NAME_MAX 64 /* bytes */
 
 /* A detector that is a pattern: one of redact_known.c, or the user's. */
 struct redact_pattern {
@@ -31,7 +30,7 @@ struct redact {
 	struct redact_pattern rules[REDACT_KNOWN + REDACT_RULES_MAX];
 	struct pattern_group *groups[REDACT_GROUPS_MAX];
 	unsigned ngroups;
-	bool is_all_grouped; /* every rule is in one */
+	bool has_ungrouped; /* rules that are in none */
 	bool needs_counts;
 	struct str texts[REDACT_KINDS_MAX]; /* replacement by kind; owned */
 	const char *names[REDACT_KINDS_MAX];
@@ -41,18 +40,20 @@ struct redact {
 struct redact_search {
 	const uint8_t *p;
 	size_t n;
-	struct redact_scratch *out;
+	struct redact_splices *out;
 	/* Places before these were dealt with by the detector. */
 	size_t email_end, card_end, ipv4_end, key_end;
 };
 
 void redact_add(struct redact_search *s, unsigned kind, size_t start, size_t end, bool is_quoted);
 
-/* Calls the detectors that are on for every place that could begin or belong to a secret. */
-void redact_scan(struct redact_search *s, unsigned detectors);
+/* Calls the detectors that are on for every place of texts[0..n) that could begin or belong to a secret.
+ * The texts are a text_run(); what is found in texts[i] is in out from first[i] on. */
+typedef void redact_scan_fn(const struct str *texts, uint32_t n, unsigned detectors,
+			    struct redact_splices *out, uint32_t *first);
+redact_scan_fn redact_scan;
 /* The same for lesser machines; here so that they can be compared. */
-void redact_scan_plain(struct redact_search *s, unsigned detectors);
-void redact_scan_sse2(struct redact_search *s, unsigned detectors); /* x86-64 only */
+redact_scan_fn redact_scan_plain, redact_scan_sse2; /* SSE2: x86-64 only */
 
 /* Detectors. `at` is: the '@' or '%'; the first digit; the last digit of the first number; the 'b'; the
  * byte before '=' or ':'; the first '-' of two; a '%'. */
@@ -78,7 +79,10 @@ enum redact_key {
 /* By how the name p[0..n) ends. */
 enum redact_key redact_key_kind(const uint8_t *p, size_t n);
 bool redact_ends_with(const uint8_t *p, size_t n, const char *end, size_t end_n);
-extern const uint32_t redact_key_ends[32];
+/* By the last byte of a name, BIT(letter & 31) of those that make it none of ours right before that. */
+extern const uint32_t redact_no_key_ends[256];
+/* The same of the third byte from the end; by the last & 31, and of names. */
+extern const uint32_t redact_key_thirds[32];
 
 /* Classes of bytes. */
 enum {
@@ -98,15 +102,17 @@ static inline bool redact_is(uint8_t c, unsigned classes)
 	return (redact_class[c] & classes) != 0;
 }
 
-/* May a name end with the byte at `at` (no digit), as far as its last two letters tell? Passes a
+/* May a name end with the byte at `at` (no digit), as far as its last three letters tell? Passes a
  * quote; whatever else stands behind a name has to be looked at. */
 static inline bool redact_may_end_key(const uint8_t *p, size_t at)
 {
-	if (p[at] == '"' && at)
-		at--;
-	if (!redact_is(p[at], RC_ALPHA))
+	if (at < 3)
 		return true;
-	return at && redact_key_ends[p[at] & 31] >> (p[at - 1] & 31) & 1;
+	at -= p[at] == '"';
+	if (redact_no_key_ends[p[at]] >> (p[at - 1] & 31) & 1)
+		return false;
+	return !redact_is(p[at], RC_ALPHA) || p[at - 1] == '5' || /* %5D */
+	       redact_key_thirds[p[at] & 31] >> (p[at - 2] & 31) & 1;
 }
 
 static inline bool redact_at(const struct redact_search *s, size_t i, unsigned classes)

@@ -44,26 +44,41 @@ static const char of_key[][13] = { "api",      "access",  "private",     "secret
 /* In front of "pass" they make another word. */
 static const char of_pass[][7] = { "by", "com", "tres", "sur", "over", "under", "bi" };
 
-/* The two last letters of all of these, by the last one (& 31, whatever the case): the letters
- * before it. Nearly all other names are told apart by this alone. */
+/* The two last letters of all of these, by the last one: all others but the letters before it. Nearly
+ * all other names are told apart by this alone; what ends in no letter is not told of here. */
 #define BIT(c) (1u << ((c)&31))
-const uint32_t redact_key_ends[32] = {
-	['d' & 31] = BIT('r') | BIT('w') | BIT('5'), /* %5D: key[password%5D= */
-	['w' & 31] = BIT('p'),
-	['e' & 31] = BIT('s') | BIT('d') | BIT('r') | BIT('i'),
-	['t' & 31] = BIT('r') | BIT('e'),
-	['s' & 31] = BIT('s') | BIT('l'),
-	['k' & 31] = BIT('s'),
-	['l' & 31] = BIT('a'),
-	['n' & 31] = BIT('e') | BIT('o'),
-	['p' & 31] = BIT('t'),
-	['v' & 31] = BIT('v'),
-	['c' & 31] = BIT('v'),
-	['y' & 31] = BIT('e'),
+#define LAST(c, before) [c] = ~(before), [(c)-32] = ~(before)
+const uint32_t redact_no_key_ends[256] = {
+	LAST('a', 0u),
+	LAST('b', 0u),
+	LAST('c', BIT('v')),
+	LAST('d', BIT('r') | BIT('w') | BIT('5')), /* %5D: key[password%5D= */
+	LAST('e', BIT('s') | BIT('d') | BIT('r') | BIT('i')),
+	LAST('f', 0u),
+	LAST('g', 0u),
+	LAST('h', 0u),
+	LAST('i', 0u),
+	LAST('j', 0u),
+	LAST('k', BIT('s')),
+	LAST('l', BIT('a')),
+	LAST('m', 0u),
+	LAST('n', BIT('e') | BIT('o')),
+	LAST('o', 0u),
+	LAST('p', BIT('t')),
+	LAST('q', 0u),
+	LAST('r', 0u),
+	LAST('s', BIT('s') | BIT('l')),
+	LAST('t', BIT('r') | BIT('e')),
+	LAST('u', 0u),
+	LAST('v', BIT('v')),
+	LAST('w', BIT('p')),
+	LAST('x', 0u),
+	LAST('y', BIT('e')),
+	LAST('z', 0u),
 };
 
 /* The same for the third letter from the end. */
-static const uint32_t thirds[32] = {
+const uint32_t redact_key_thirds[32] = {
 	['d' & 31] = BIT('o') | BIT('s') | BIT('p'),
 	['w' & 31] = UINT32_MAX,
 	['e' & 31] = BIT('a') | BIT('o') | BIT('u') | BIT('k'),
@@ -114,9 +129,9 @@ static bool is_key_of_something(const uint8_t *p, size_t n)
 
 enum redact_key redact_key_kind(const uint8_t *p, size_t n)
 {
-	if (n < 2 || !(redact_key_ends[p[n - 1] & 31] & BIT(p[n - 2])))
+	if (n < 2 || redact_no_key_ends[p[n - 1]] & BIT(p[n - 2]))
 		return REDACT_KEY_NONE;
-	if (n > 2 && !(thirds[p[n - 1] & 31] & BIT(p[n - 3])))
+	if (n > 2 && !(redact_key_thirds[p[n - 1] & 31] & BIT(p[n - 3])))
 		return REDACT_KEY_NONE;
 	if ((p[n - 1] | 32) == 'y')
 		return is_key_of_something(p, n) ? REDACT_KEY_TOKEN : REDACT_KEY_NONE;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One pass over a text, 64 bytes at a time, that turns bytes into bit masks of classes and those into
+/* One pass over the texts of a run, 64 bytes at a time, that turns bytes into bit masks of classes and those into
  * the few places where a detector has to look. Bits are combined looking ahead only, by less than
- * AHEAD bytes, and groups overlap by as much: so none needs its neighbour. */
+ * AHEAD bytes, and groups overlap by as much: so none needs its neighbour. A line end is of no class,
+ * so nothing reaches from one text into the next. */
 #include "pipeline/redact_impl.h"
 
 #ifdef __x86_64__
@@ -113,8 +114,42 @@ struct places {
 	uint64_t at, ipv4, card, scheme, key, option, percent;
 };
 
+/* ---- from places to texts ---- */
+
+struct pass {
+	const uint8_t *p; /* all texts */
+	size_t n;
+	const struct str *texts;
+	uint32_t ntexts, current;
+	unsigned detectors;
+	size_t start, end; /* of the current one */
+	struct redact_search search;
+	uint32_t *first;
+};
+
+static void begin_text(struct pass *w, uint32_t i)
+{
+	struct str text = w->texts[i];
+
+	w->current = i;
+	w->start = (size_t)((const uint8_t *)text.p - w->p);
+	w->end = w->start + text.n;
+	w->first[i] = w->search.out->n;
+	w->search = (struct redact_search){
+		(const uint8_t *)text.p, text.n, w->search.out, 0, 0, 0, 0
+	};
+}
+
+static bool next_text(struct pass *w)
+{
+	if (w->current + 1 == w->ntexts)
+		return false;
+	begin_text(w, w->current + 1);
+	return true;
+}
+
 /* Of the places in m those where a scheme's third letter follows: "be" and "ba" begin many words. */
-static inline uint64_t likely_schemes(const struct redact_search *s, size_t base, uint64_t m)
+static inline uint64_t likely_schemes(const struct pass *s, size_t base, uint64_t m)
 {
 	uint64_t found = 0;
 
@@ -128,7 +163,7 @@ static inline uint64_t likely_schemes(const struct redact_search *s, size_t base
 }
 
 /* Lines of key=value are full of marks, and hardly ever is it one of our keys. */
-static inline uint64_t likely_keys(const struct redact_search *s, size_t base, uint64_t m)
+static inline uint64_t likely_keys(const struct pass *s, size_t base, uint64_t m)
 {
 	uint64_t found = 0;
 
@@ -148,8 +183,7 @@ static inline void look_for_key(struct redact_search *s, size_t at, bool is_befo
 		redact_key_value(s, at);
 }
 
-static __attribute__((noinline)) void look(struct redact_search *s, unsigned detectors, size_t base,
-					   struct places m)
+static void look(struct redact_search *s, unsigned detectors, size_t base, struct places m)
 {
 	/* Those of one detector in the order of the text: it remembers where it was. */
 	for (uint64_t x = detectors & REDACT_EMAIL ? m.at | m.percent : 0; x; x &= x - 1)
@@ -165,9 +199,32 @@ static __attribute__((noinline)) void look(struct redact_search *s, unsigned det
 		look_for_key(s, base + (unsigned)__builtin_ctzll(x), x & -x & m.key);
 }
 
+/* Each text gets what lies in it. Goes on to the next one only for a place that lies there: the next group
+ * may still have some of this one. */
+static __attribute__((noinline)) void look_into_texts(struct pass *w, size_t base, struct places m)
+{
+	uint64_t left = m.at | m.ipv4 | m.card | m.scheme | m.key | m.option | m.percent;
+
+	while (left) {
+		size_t at = base + (unsigned)__builtin_ctzll(left);
+		uint64_t own = UINT64_MAX;
+
+		while (w->end <= at)
+			if (!next_text(w))
+				return;
+		if (w->start > base)
+			own <<= w->start - base; /* <= at */
+		if (w->end < base + GROUP)
+			own &= (UINT64_C(1) << (w->end - base)) - 1;
+		left = w->end < base + GROUP ? left >> (w->end - base) << (w->end - base) : 0;
+		look(&w->search, w->detectors, base - w->start,
+		     (struct places){ m.at & own, m.ipv4 & own, m.card & own, m.scheme & own,
+				      m.key & own, m.option & own, m.percent & own });
+	}
+}
+
 /* The words live in registers: everything here is inlined and nothing keeps their address. */
-static inline __attribute__((always_inline)) void walk(struct redact_search *s, unsigned detectors,
-						       scan_fn *scan)
+static inline __attribute__((always_inline)) void walk(struct pass *s, scan_fn *scan)
 {
 	uint64_t digit_before = 0;
 
@@ -189,11 +246,31 @@ static inline __attribute__((always_inline)) void walk(struct redact_search *s, 
 		m.option = w.dash & w.dash >> 1 & own;
 		m.percent = w.percent & w.digit >> 1 & own;
 		if (m.at | m.ipv4 | m.card | m.scheme | m.key | m.option | m.percent)
-			look(s, detectors, i, m);
+			look_into_texts(s, i, m);
 		if (is_last)
 			return;
 		digit_before = w.digit >> (STRIDE - 1) & 1;
 	}
+}
+
+typedef void walk_fn(struct pass *w);
+
+static void run_pass(const struct str *texts, uint32_t n, unsigned detectors,
+		     struct redact_splices *out, uint32_t *first, walk_fn *walk_all)
+{
+	struct pass w = { .p = (const uint8_t *)texts[0].p,
+			  .texts = texts,
+			  .ntexts = n,
+			  .detectors = detectors,
+			  .search = { .out = out },
+			  .first = first };
+
+	w.n = (size_t)((const uint8_t *)texts[n - 1].p - w.p) + texts[n - 1].n;
+	begin_text(&w, 0);
+	if (w.n && detectors)
+		walk_all(&w);
+	while (next_text(&w))
+		;
 }
 
 #ifdef __x86_64__
@@ -224,10 +301,15 @@ static inline __attribute__((always_inline)) void scan_sse2(const uint8_t *p, st
 #undef BITS
 }
 
-void redact_scan_sse2(struct redact_search *s, unsigned detectors)
+static void walk_sse2(struct pass *w)
 {
-	if (s->n)
-		walk(s, detectors, scan_sse2);
+	walk(w, scan_sse2);
+}
+
+void redact_scan_sse2(const struct str *texts, uint32_t n, unsigned detectors,
+		      struct redact_splices *out, uint32_t *first)
+{
+	run_pass(texts, n, detectors, out, first, walk_sse2);
 }
 
 /* AVX-512 was tried: half the instructions, 7 % less time at best. */
@@ -265,27 +347,33 @@ AVX2 static inline __attribute__((always_inline)) void scan_avx2(const uint8_t *
 	w->ea = bits(_mm256_slli_epi16(a, 7), _mm256_slli_epi16(b, 7));
 }
 
-AVX2 static void walk_avx2(struct redact_search *s, unsigned detectors)
+AVX2 static void walk_avx2(struct pass *w)
 {
-	walk(s, detectors, scan_avx2);
+	walk(w, scan_avx2);
 }
 
 #endif
 
-void redact_scan_plain(struct redact_search *s, unsigned detectors)
+static void walk_plain(struct pass *w)
 {
-	if (s->n)
-		walk(s, detectors, scan_plain);
+	walk(w, scan_plain);
 }
 
-void redact_scan(struct redact_search *s, unsigned detectors)
+void redact_scan_plain(const struct str *texts, uint32_t n, unsigned detectors,
+		       struct redact_splices *out, uint32_t *first)
+{
+	run_pass(texts, n, detectors, out, first, walk_plain);
+}
+
+void redact_scan(const struct str *texts, uint32_t n, unsigned detectors,
+		 struct redact_splices *out, uint32_t *first)
 {
 #ifdef __x86_64__
-	if (!__builtin_cpu_supports("avx2"))
-		redact_scan_sse2(s, detectors);
-	else if (s->n)
-		walk_avx2(s, detectors);
+	if (__builtin_cpu_supports("avx2"))
+		run_pass(texts, n, detectors, out, first, walk_avx2);
+	else
+		redact_scan_sse2(texts, n, detectors, out, first);
 #else
-	redact_scan_plain(s, detectors);
+	redact_scan_plain(texts, n, detectors, out, first);
 #endif
 }

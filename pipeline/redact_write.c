@@ -139,20 +139,20 @@ static struct str write_range(const struct redact *r, struct redact_scratch *s, 
 struct str redact_write(const struct redact *r, struct redact_scratch *s, struct str text,
 			struct arena *arena)
 {
-	if (!s->n)
+	if (!s->list.n)
 		return text;
-	return write_range(r, s, text, 0, text.n, s->splices, s->splices + s->n, arena);
+	return write_range(r, s, text, 0, text.n, s->list.items, s->list.items + s->list.n, arena);
 }
 
 struct str redact_write_part(const struct redact *r, struct redact_scratch *s, struct str text,
 			     size_t from, size_t to, struct arena *arena, bool *ret_changed)
 {
-	struct redact_splice *first = s->splices, *last, *end;
+	struct redact_splice *first = s->list.items, *last, *end;
 
 	*ret_changed = false;
-	if (!s->n)
+	if (!s->list.n)
 		return str_sub(text, from, to);
-	last = first + s->n;
+	last = first + s->list.n;
 	while (first < last && first->end <= from)
 		first++;
 	for (end = first; end < last && end->start < to;)

@@ -7,8 +7,25 @@
 #include "lib/mem.h"
 #include "lib/utf8.h"
 #include "pipeline/pattern.h"
+#include "pipeline/text_run.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+/* Lines in which the search over all of them sees nothing have no match. */
+static void compare_lines(const struct pattern *fast, const struct pattern *slow,
+			  struct pattern_scratch *scratch, struct str text)
+{
+	struct str lines[TEXT_RUN_MAX];
+	uint32_t n = 0;
+	uint64_t found;
+
+	while (text.n && n < TEXT_RUN_MAX)
+		lines[n++] = str_cut(&text, '\n');
+	found = n ? pattern_texts(fast, lines, n) : 0;
+	for (uint32_t i = 0; i < n; i++)
+		if (!(found >> i & 1))
+			CHECK(pattern_match(slow, scratch, lines[i], 0, NULL) != PATTERN_MATCH);
+}
 
 static void compare(const struct pattern *fast, const struct pattern *slow, struct str subject)
 {
@@ -19,6 +36,7 @@ static void compare(const struct pattern *fast, const struct pattern *slow, stru
 
 	if (!scratch)
 		scratch = pattern_scratch_new();
+	compare_lines(fast, slow, scratch, subject);
 	for (int i = 0; i < 100; i++) {
 		ra = pattern_find_next(fast, scratch, subject, &fa, a);
 		rb = pattern_find_next(slow, scratch, subject, &fb, b);

@@ -12,27 +12,66 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void check_order(const struct redact_scratch *s, size_t n)
 {
-	for (uint32_t i = 0; i < s->n; i++) {
-		CHECK(s->splices[i].start < s->splices[i].end);
-		CHECK(s->splices[i].end <= n);
-		CHECK(i == 0 || s->splices[i - 1].end <= s->splices[i].start);
+	for (uint32_t i = 0; i < s->list.n; i++) {
+		CHECK(s->list.items[i].start < s->list.items[i].end);
+		CHECK(s->list.items[i].end <= n);
+		CHECK(i == 0 || s->list.items[i - 1].end <= s->list.items[i].start);
 	}
 }
 
-static void compare(const uint8_t *p, size_t n, unsigned detectors,
-		    void (*scan)(struct redact_search *, unsigned))
+static void check_same(const struct redact_splice *a, const struct redact_splice *b, uint32_t n)
 {
-	static struct redact_scratch a, b;
-	struct redact_search sa = { p, n, &a, 0, 0, 0, 0 }, sb = { p, n, &b, 0, 0, 0, 0 };
+	for (uint32_t i = 0; i < n; i++)
+		CHECK(a[i].start == b[i].start && a[i].end == b[i].end && a[i].kind == b[i].kind);
+}
+
+static void compare(struct str text, unsigned detectors, redact_scan_fn *scan)
+{
+	static struct redact_splices a, b;
+	uint32_t first;
 
 	a.n = b.n = 0;
-	redact_scan(&sa, detectors);
-	scan(&sb, detectors);
+	redact_scan(&text, 1, detectors, &a, &first);
+	scan(&text, 1, detectors, &b, &first);
 	CHECK(a.n == b.n);
-	for (uint32_t i = 0; i < a.n; i++)
-		CHECK(a.splices[i].start == b.splices[i].start &&
-		      a.splices[i].end == b.splices[i].end &&
-		      a.splices[i].kind == b.splices[i].kind);
+	check_same(a.items, b.items, a.n);
+}
+
+/* Lines looked at together must have what each has alone, by every way to look. */
+static void compare_lines(struct str text, unsigned detectors)
+{
+	static struct redact_splices together, alone;
+	uint32_t first[TEXT_RUN_MAX + 1], none, n = 0;
+	struct str lines[TEXT_RUN_MAX];
+	redact_scan_fn *const ways[] = {
+		redact_scan,
+		redact_scan_plain,
+#ifdef __x86_64__
+		redact_scan_sse2,
+#endif
+	};
+
+	while (text.n && n < TEXT_RUN_MAX) {
+		struct str line = str_cut(&text, '\n');
+
+		if (line.n && line.p[line.n - 1] == '\r')
+			line.n--;
+		lines[n++] = line;
+	}
+	if (!n)
+		return;
+	CHECK(text_run(lines, n) == n);
+	for (size_t w = 0; w < sizeof(ways) / sizeof(ways[0]); w++) {
+		together.n = 0;
+		ways[w](lines, n, detectors, &together, first);
+		first[n] = together.n;
+		for (uint32_t i = 0; i < n; i++) {
+			alone.n = 0;
+			redact_scan_plain(&lines[i], 1, detectors, &alone, &none);
+			CHECK(first[i + 1] - first[i] == alone.n);
+			check_same(together.items + first[i], alone.items, alone.n);
+		}
+	}
 }
 
 /* Every detector there is; masks, so that what is kept is looked at. */
@@ -75,10 +114,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	memcpy(exact, data + 2, n - 2);
 	text = str_make(exact, n - 2);
 	CHECK(redact_new(&o, &r, NULL) == 0);
-	compare((const uint8_t *)text.p, text.n, o.detectors, redact_scan_plain);
+	compare(text, o.detectors, redact_scan_plain);
 #ifdef __x86_64__
-	compare((const uint8_t *)text.p, text.n, o.detectors, redact_scan_sse2);
+	compare(text, o.detectors, redact_scan_sse2);
 #endif
+	compare_lines(text, o.detectors);
 	rc = redact_find(r, &scratch, ps, text, data[1] & 1);
 	if (rc >= 0) {
 		check_order(&scratch, text.n);

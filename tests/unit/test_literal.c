@@ -5,6 +5,7 @@
 #include "lib/check.h"
 #include "lib/mem.h"
 #include "pipeline/literal.h"
+#include "pipeline/text_run.h"
 
 static uint32_t rng = 12345;
 
@@ -76,6 +77,51 @@ static void sets(void)
 	}
 }
 
+/* Many texts at once: lines of one buffer, some of them moved elsewhere. */
+static void texts(void)
+{
+	static struct literal_set set;
+
+	for (int round = 0; round < 20000; round++) {
+		size_t n = 1 + below(400);
+		char *text = mem_alloc(n), *moved[TEXT_RUN_MAX] = { NULL }, needle[8];
+		struct str rest = str_make(text, n), lines[TEXT_RUN_MAX];
+		uint64_t want = 0;
+		uint32_t nlines = 0;
+
+		fill(text, n);
+		for (size_t i = 0; i < n; i++)
+			if (below(12) == 0)
+				text[i] = '\n';
+		while (rest.n && nlines < TEXT_RUN_MAX) {
+			struct str line = str_cut(&rest, '\n');
+
+			if (below(8) == 0)
+				line.p = moved[nlines] =
+					mem_dup(line.n ? line.p : "", line.n + !line.n);
+			lines[nlines++] = line;
+		}
+		set.n = 1 + below(round % 2 ? 12 : 3);
+		for (uint32_t i = 0; i < set.n; i++) {
+			size_t k = 1 + below(6);
+			bool fold = below(2);
+
+			fill(needle, k);
+			if (below(4) == 0)
+				needle[below((uint32_t)k)] = '\n'; /* in no line */
+			literal_init(&set.items[i], str_make(needle, k), fold);
+			for (uint32_t l = 0; l < nlines; l++)
+				if (naive(lines[l], str_make(needle, k), fold, 0) != LITERAL_NONE)
+					want |= UINT64_C(1) << l;
+		}
+		literal_set_init(&set);
+		EQ_INT(literal_set_texts(&set, lines, nlines), want);
+		for (uint32_t l = 0; l < nlines; l++)
+			mem_free(moved[l]);
+		mem_free(text);
+	}
+}
+
 static void rarity(void)
 {
 	struct literal at, dot, word;
@@ -91,6 +137,7 @@ int main(void)
 {
 	RUN(single);
 	RUN(sets);
+	RUN(texts);
 	RUN(rarity);
 	return test_end();
 }

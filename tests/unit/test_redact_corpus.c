@@ -111,9 +111,9 @@ static bool is_hidden(const struct secret_at *mark)
 {
 	size_t at = mark->start;
 
-	for (uint32_t i = 0; i < scratch.n && at < mark->end; i++)
-		if (scratch.splices[i].start <= at && scratch.splices[i].end > at)
-			at = scratch.splices[i].end;
+	for (uint32_t i = 0; i < scratch.list.n && at < mark->end; i++)
+		if (scratch.list.items[i].start <= at && scratch.list.items[i].end > at)
+			at = scratch.list.items[i].end;
 	return at >= mark->end;
 }
 
@@ -174,8 +174,8 @@ static struct figures measure(const struct redact_options *o, const char *name)
 			if (!hidden && is_listed)
 				list("missed", m, at->start, at->end);
 		}
-		for (uint32_t i = 0; i < scratch.n; i++) {
-			const struct redact_splice *x = &scratch.splices[i];
+		for (uint32_t i = 0; i < scratch.list.n; i++) {
+			const struct redact_splice *x = &scratch.list.items[i];
 			const struct secret_at *at = mark_of(m, x);
 
 			if (!at) {
@@ -256,6 +256,60 @@ static void together(struct buf *out)
 	put_row(out, &f, "what the detectors above take");
 }
 
+static bool is_same(const struct redact_splice *a, const struct redact_splice *b)
+{
+	return a->start == b->start && a->end == b->end && a->kind == b->kind;
+}
+
+static void same_alone(const struct redact *r, const struct redact_ahead *a,
+		       const struct str *texts, uint32_t n)
+{
+	static struct redact_scratch alone;
+
+	for (uint32_t i = 0; i < n; i++) {
+		int found = redact_find(r, &alone, ps, texts[i], false);
+
+		ROW(texts[i].p);
+		EQ_INT(redact_find_ahead(r, &scratch, ps, a, i, texts[i], false), found);
+		OK(found == 0 || a->candidates >> i & 1);
+		for (int k = 0; k < found; k++)
+			OK(is_same(&scratch.list.items[k], &alone.list.items[k]));
+	}
+	redact_scratch_fini(&alone);
+}
+
+/* Lines as they stand in a file, looked at together: each has what it has alone. */
+static void at_once(void)
+{
+	struct redact_options o = { .detectors = REDACT_ALL, .national = REDACT_NATIONAL_ALL };
+	struct redact_ahead ahead = { 0 };
+	struct buf file = BUF_INIT;
+	struct str texts[TEXT_RUN_MAX], rest;
+	uint32_t n = 0;
+	struct redact *r;
+
+	CHECK(redact_new(&o, &r, NULL) == 0);
+	for (size_t i = 0; i < nlines; i++) {
+		buf_str(&file, lines[i].line);
+		buf_c(&file, i % 3 ? "\n" : "\r\n");
+	}
+	buf_cstr(&file); /* rows of failures end */
+	rest = buf_as_str(&file);
+	for (size_t i = 0; i < nlines; i++) {
+		texts[n] = str_cut(&rest, '\n');
+		texts[n++].n -= i % 3 == 0;
+		if (n < TEXT_RUN_MAX && i + 1 < nlines)
+			continue;
+		EQ_INT(text_run(texts, n), n);
+		redact_look_ahead(r, &ahead, texts, n);
+		same_alone(r, &ahead, texts, n);
+		n = 0;
+	}
+	redact_free(r);
+	redact_ahead_fini(&ahead);
+	buf_fini(&file);
+}
+
 /* What was redacted is not redacted again: stages and agents follow each other. */
 static void twice(void)
 {
@@ -323,6 +377,7 @@ int main(int argc, char **argv)
 	test_name = "figures";
 	measure_all(&table);
 	together(&table);
+	RUN(at_once);
 	RUN(twice);
 	compare(buf_as_str(&table), update);
 	buf_fini(&table);
