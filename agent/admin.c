@@ -7,6 +7,7 @@
 #include "agent/agent_conf.h"
 #include "lib/buf.h"
 #include "lib/clock.h"
+#include "lib/http_text.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/metric.h"
@@ -26,12 +27,15 @@ void admin_answer(struct http_conn *c, unsigned status, const char *type, const 
 
 static void answer_metrics(struct admin *a, struct http_conn *c, const struct http1_head *head)
 {
+	struct str accept = http1_field(head, STR("accept"));
+	double open_q = http_accepts(accept, STR("application/openmetrics-text"));
+	bool is_open = open_q > 0 && open_q >= http_accepts(accept, STR("text/plain"));
+	enum metric_format format = is_open ? METRIC_OPEN : METRIC_TEXT;
 	struct buf body = BUF_INIT;
 
-	(void)head;
 	agent_measure(a->agent);
-	metrics_render(&body);
-	admin_answer(c, 200, "text/plain; version=0.0.4; charset=utf-8", &body);
+	metrics_render(&body, format);
+	admin_answer(c, 200, metric_media_type(format), &body);
 	buf_fini(&body);
 }
 

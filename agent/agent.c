@@ -256,7 +256,7 @@ void agent_measure(struct agent *a)
 	}
 	for (size_t i = 0; i < a->plan->noutputs; i++)
 		metric_set(metric_get(METRIC_OUTPUT_OLDEST, "output", a->outputs[i].name, NULL),
-			   (int64_t)agent_oldest_s(a, i));
+			   (int64_t)(agent_oldest_s(a, i) * 1000));
 }
 
 static bool is_full(const char *path)

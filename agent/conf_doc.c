@@ -321,6 +321,33 @@ void conf_doc_agent_page(struct buf *out)
 	page_table(out, NULL, &test_conf_table);
 }
 
+void conf_doc_metrics_page(struct buf *out)
+{
+	buf_c(out, made_by);
+	buf_c(out,
+	      "# Metrics\n\n"
+	      "`/metrics` of the admin port: the Prometheus text format, or OpenMetrics 1.0 for "
+	      "who "
+	      "asks for it (`Accept: application/openmetrics-text`). A family is there once it has "
+	      "a "
+	      "series. What the stage [`metrics`](stage-metrics.md) makes comes behind these.\n\n");
+	metrics_describe(out);
+	buf_c(out, "\nFor every `pipeline` and `output`, at any quiet moment, "
+		   "`tailrace_records_in_total` is the sum of `tailrace_records_delivered_total`, "
+		   "`_filtered_`, `_joined_`, `_withdrawn_`, `_dropped_` and "
+		   "`tailrace_records_held`.\n\n"
+		   "What to be told of:\n\n"
+		   "```yaml\n"
+		   "- alert: TailraceDrops\n"
+		   "  expr: rate(tailrace_records_dropped_total[5m]) > 0\n"
+		   "- alert: TailraceBehind\n"
+		   "  expr: tailrace_output_oldest_seconds > 300\n"
+		   "- alert: TailraceOutputDown\n"
+		   "  expr: tailrace_output_up == 0\n"
+		   "  for: 5m\n"
+		   "```\n");
+}
+
 static void index_kind(struct buf *out, const char *title, enum conf_plugin_kind kind,
 		       const struct conf_plugin *plugins, size_t n)
 {
@@ -340,7 +367,8 @@ void conf_doc_index(struct buf *out, const struct conf_plugin *plugins, size_t n
 	      "The same text is in the program: `tailrace help <name>`. "
 	      "[schema.json](schema.json) tells an editor the options as you type.\n\n"
 	      "- [The agent](agent.md): top-level options, and what inputs, outputs and pipelines "
-	      "have in common\n\n"
+	      "have in common\n"
+	      "- [Metrics](metrics.md): what `/metrics` has\n\n"
 	      "How values are written:\n\n"
 	      "| Value | Examples |\n|---|---|\n"
 	      "| size | `64KiB`, `1MiB`, `512`; `KB`, `MB` and `GB` are powers of 1024, too |\n"

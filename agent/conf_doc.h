@@ -27,6 +27,8 @@ void conf_doc_help_table(struct buf *out, const struct conf_table *table, unsign
 void conf_doc_page(struct buf *out, const struct conf_plugin *plugin);
 /* The page of the agent's own options. */
 void conf_doc_agent_page(struct buf *out);
+/* What /metrics has. */
+void conf_doc_metrics_page(struct buf *out);
 /* README.md there: the list of all pages. */
 void conf_doc_index(struct buf *out, const struct conf_plugin *plugins, size_t n);
 

@@ -115,7 +115,7 @@ static bool is_ours(const char *name, const struct conf_plugin *plugins, size_t 
 			return true;
 	}
 	return !strcmp(name, "README.md") || !strcmp(name, "agent.md") ||
-	       !strcmp(name, "schema.json") || name[0] == '.';
+	       !strcmp(name, "metrics.md") || !strcmp(name, "schema.json") || name[0] == '.';
 }
 
 /* Pages of plugins that are gone. */
@@ -151,6 +151,9 @@ int conf_doc_write(const char *dir, const char *examples, const struct conf_plug
 	buf_clear(&text);
 	conf_doc_agent_page(&text);
 	put(&t, "agent.md", &text);
+	buf_clear(&text);
+	conf_doc_metrics_page(&text);
+	put(&t, "metrics.md", &text);
 	buf_clear(&text);
 	conf_doc_schema(&text, plugins, n);
 	put(&t, "schema.json", &text);

@@ -156,12 +156,12 @@ static int run(const struct config *c, const struct test_conf *test, struct conf
 			(struct label){ test->labels.items[i].key, test->labels.items[i].value };
 	test_conf_time(test->now, &now_ns);
 	offline_stop_clock(now_ns);
-	metrics_render(&o->metrics_before);
+	metrics_render(&o->metrics_before, METRIC_TEXT);
 	rc = offline_open(&offline, &conf, err);
 	if (rc == 0)
 		feed(&offline, test, &o->arena, now_ns);
 	offline_finish(&offline);
-	metrics_render(&o->metrics_after);
+	metrics_render(&o->metrics_after, METRIC_TEXT);
 	offline_close(&offline);
 	offline_run_clock();
 	return rc;

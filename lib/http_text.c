@@ -58,6 +58,34 @@ bool http_is_type(struct str value, struct str type)
 	return str_ieq(http_media_type(value), type);
 }
 
+/* ";q=0.5" among the parameters. */
+static double quality(struct str parameters)
+{
+	double q = 1;
+
+	while (parameters.n) {
+		struct str value = str_cut(&parameters, ';'), name = str_trim(str_cut(&value, '='));
+
+		if (str_ieq(name, STR("q")) && !str_double(str_trim(value), &q))
+			q = 0;
+	}
+	return q;
+}
+
+double http_accepts(struct str accept, struct str type)
+{
+	double most = 0;
+
+	while (accept.n) {
+		struct str item = str_cut(&accept, ','), name = str_cut(&item, ';');
+		double q = str_ieq(str_trim(name), type) ? quality(item) : 0;
+
+		if (q > most)
+			most = q;
+	}
+	return most;
+}
+
 size_t http_date(int64_t unix_s, char out[HTTP_DATE_TEXT])
 {
 	static const char days[] = "ThuFriSatSunMonTueWed";

@@ -15,6 +15,9 @@ struct str http_query_find(struct str query, struct str name);
 /* "application/json; charset=utf-8" is "application/json"; letter case aside. */
 struct str http_media_type(struct str value);
 bool http_is_type(struct str value, struct str type);
+/* How much a client wants a media type, by its Accept: the largest q that is given with it, 1 without a number; 0: it
+ * is not named. Wildcards name nothing. */
+double http_accepts(struct str accept, struct str type);
 /* "Retry-After" and "Date" want it: "Sun, 06 Nov 1994 08:49:37 GMT", NUL-terminated. */
 #define HTTP_DATE_TEXT 32
 size_t http_date(int64_t unix_s, char out[HTTP_DATE_TEXT]);

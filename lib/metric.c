@@ -26,7 +26,7 @@ static const struct {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct series *first[METRIC_MAX];
 static unsigned nseries;
-static void (*_Atomic also)(struct buf *out);
+static void (*_Atomic also)(struct buf *out, enum metric_format format);
 
 static void put_escaped(struct buf *b, const char *s)
 {
@@ -149,31 +149,72 @@ void metric_sample_fini(struct metric_sample *s)
 	*s = (struct metric_sample){ 0 };
 }
 
-void metrics_render_also(void (*render)(struct buf *out))
+/* ---- the page ---- */
+
+const char *metric_media_type(enum metric_format format)
 {
-	void (*expected)(struct buf *) = NULL;
+	return format == METRIC_OPEN ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+				     : "text/plain; version=0.0.4; charset=utf-8";
+}
+
+void metrics_render_also(void (*render)(struct buf *out, enum metric_format format))
+{
+	void (*expected)(struct buf *, enum metric_format) = NULL;
 
 	CHECK(atomic_compare_exchange_strong(&also, &expected, render) || expected == render);
 }
 
-void metrics_render(struct buf *out)
+void metric_render_head(struct buf *out, struct str name, const char *type, struct str help,
+			enum metric_format format)
 {
-	void (*render)(struct buf *) = atomic_load(&also);
+	bool is_total = str_ends(name, STR("_total"));
+
+	if (format == METRIC_OPEN && !strcmp(type, "counter")) {
+		type = is_total ? type : "unknown";
+		name.n -= is_total ? strlen("_total") : 0;
+	}
+	buf_printf(out, "# HELP " STR_FMT " " STR_FMT "\n# TYPE " STR_FMT " %s\n", STR_ARG(name),
+		   STR_ARG(help), STR_ARG(name), type);
+}
+
+static void put_value(struct buf *out, const char *name, int64_t value)
+{
+	if (strstr(name, "_seconds"))
+		buf_printf(out, "%.3f", (double)value / 1000);
+	else
+		buf_printf(out, "%lld", (long long)value);
+}
+
+void metrics_render(struct buf *out, enum metric_format format)
+{
+	void (*render)(struct buf *, enum metric_format) = atomic_load(&also);
 
 	pthread_mutex_lock(&lock);
 	for (int id = 0; id < METRIC_MAX; id++) {
 		if (!first[id])
 			continue;
-		buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", families[id].name,
-			   families[id].help, families[id].name, families[id].type);
+		metric_render_head(out, str_c(families[id].name), families[id].type,
+				   str_c(families[id].help), format);
 		for (struct series *s = first[id]; s; s = s->next) {
 			buf_c(out, families[id].name);
 			if (*s->labels)
 				buf_printf(out, "{%s}", s->labels);
-			buf_printf(out, " %lld\n", (long long)metric_value(&s->metric));
+			buf_ch(out, ' ');
+			put_value(out, families[id].name, metric_value(&s->metric));
+			buf_ch(out, '\n');
 		}
 	}
 	pthread_mutex_unlock(&lock);
 	if (render)
-		render(out);
+		render(out, format);
+	if (format == METRIC_OPEN)
+		buf_c(out, "# EOF\n");
+}
+
+void metrics_describe(struct buf *out)
+{
+	buf_c(out, "| Name | Type | What it counts |\n|---|---|---|\n");
+	for (int id = 0; id < METRIC_MAX; id++)
+		buf_printf(out, "| `%s` | %s | %s |\n", families[id].name, families[id].type,
+			   families[id].help);
 }

@@ -63,10 +63,20 @@ void metric_sample_take(struct metric_sample *ret);
 int64_t metric_sample_get(const struct metric_sample *s, enum metric_id id, size_t index);
 void metric_sample_fini(struct metric_sample *s);
 
-/* Families that others keep: `render` appends their text. Added once however often it is called. */
-void metrics_render_also(void (*render)(struct buf *out));
+/* How they are written: the Prometheus text format 0.0.4, or OpenMetrics 1.0.0. */
+enum metric_format { METRIC_TEXT, METRIC_OPEN };
+const char *metric_media_type(enum metric_format format);
 
-/* Prometheus text exposition format 0.0.4 of everything. */
-void metrics_render(struct buf *out);
+/* Families that others keep: `render` appends their text. Added once however often it is called. */
+void metrics_render_also(void (*render)(struct buf *out, enum metric_format format));
+/* "# HELP" and "# TYPE" of a family; help is escaped already. A counter of OpenMetrics is named without its
+ * _total; one that has none is of unknown type there. */
+void metric_render_head(struct buf *out, struct str name, const char *type, struct str help,
+			enum metric_format format);
+
+/* Everything. */
+void metrics_render(struct buf *out, enum metric_format format);
+/* The list of families, as Markdown. */
+void metrics_describe(struct buf *out);
 
 #endif

@@ -52,14 +52,14 @@ static struct family *families;
 
 /* ---- text --------------------------------------------------------------------------------- */
 
-static void put_escaped(struct buf *out, struct str s, bool is_label)
+static void put_escaped(struct buf *out, struct str s, bool is_quoted)
 {
 	for (size_t i = 0; i < s.n; i++) {
 		if (s.p[i] == '\n') {
 			buf_c(out, "\\n");
 			continue;
 		}
-		if (s.p[i] == '\\' || (is_label && s.p[i] == '"'))
+		if (s.p[i] == '\\' || (is_quoted && s.p[i] == '"'))
 			buf_ch(out, '\\');
 		buf_ch(out, s.p[i]);
 	}
@@ -177,7 +177,7 @@ static void expire_if_idle(struct series *s, int64_t now_ns)
 		atomic_fetch_add(&s->set->nexpired, 1);
 }
 
-static void render_family(struct buf *out, struct family *f)
+static void render_family(struct buf *out, struct family *f, enum metric_format format)
 {
 	static const char *const types[] = { "counter", "gauge", "histogram" };
 	struct series **all = mem_array(atomic_load(&f->nseries) + 1, sizeof(struct series *));
@@ -189,10 +189,12 @@ static void render_family(struct buf *out, struct family *f)
 			all[n++] = s;
 	qsort(all, n, sizeof(struct series *), by_text);
 	if (n) {
-		buf_printf(out, "# HELP " STR_FMT " ", STR_ARG(f->conf.name));
-		put_escaped(out, f->conf.help, false);
-		buf_printf(out, "\n# TYPE " STR_FMT " %s\n", STR_ARG(f->conf.name),
-			   types[f->conf.type]);
+		struct buf help = BUF_INIT;
+
+		put_escaped(&help, f->conf.help, format == METRIC_OPEN);
+		metric_render_head(out, f->conf.name, types[f->conf.type], buf_as_str(&help),
+				   format);
+		buf_fini(&help);
 	}
 	for (size_t i = 0; i < n; i = end) {
 		for (end = i + 1; end < n && str_eq(all[end]->text, all[i]->text);)
@@ -207,11 +209,11 @@ static void render_family(struct buf *out, struct family *f)
 	mem_free(all);
 }
 
-static void render(struct buf *out)
+static void render(struct buf *out, enum metric_format format)
 {
 	pthread_mutex_lock(&lock);
 	for (struct family *f = families; f; f = f->next)
-		render_family(out, f);
+		render_family(out, f, format);
 	pthread_mutex_unlock(&lock);
 }
 

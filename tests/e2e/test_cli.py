@@ -196,9 +196,6 @@ def test_the_admin_port(agent, loki, tenant, tmp_path):
 		assert re.fullmatch(r"tailrace_[a-z0-9_]+", name), name
 		assert (metrics.types[name] == "counter") == name.endswith("_total"), name
 		assert value >= 0
-	if shutil.which("promtool"):
-		done = subprocess.run(["promtool", "check", "metrics"], input=body, capture_output=True, text=True)
-		assert done.returncode == 0, done.stderr
 	assert ask(port, "POST", "/metrics", b"x" * 10)[0] == 405
 	assert ask(port, "DELETE", "/ready")[0] == 405
 	assert ask(port, "GET", "/secret")[0] == 404

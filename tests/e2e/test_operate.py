@@ -5,12 +5,16 @@ import http.client
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
+import urllib.parse
+import urllib.request
 
 import pytest
 
 from agent import free_port
+from conftest import missing
 from faultloki import Fault
 from work import config, file_input, loki_output, numbered, syslog_input, text
 
@@ -300,3 +304,114 @@ def test_tap_ends_with_its_reader(agent, tmp_path):
 	assert conn.getresponse().status == 410
 	# An agent that stops does not wait for it.
 	one.stop()
+
+
+# --- metrics ------------------------------------------------------------------------------------------------
+
+CUSTOM = {"metrics": {
+	"seen": {"type": "Counter", "description": 'with "quotes" and \\', "config": {"match_all": True, "action": "inc"}},
+	"lines_total": {"type": "Counter", "prefix": "own_", "config": {"match_all": True, "action": "inc"}},
+	"n": {"type": "Gauge", "source": "n", "config": {"action": "set"}},
+	"size": {"type": "Histogram", "source": "n", "config": {"buckets": [1, 2.5, 100]}},
+}}  # fmt: skip
+
+
+@pytest.fixture
+def busy(agent, fault_loki, tenant, tmp_path):
+	"""An agent with something of everything in its metrics."""
+	log = tmp_path / "app.log"
+	log.write_text(levels(40) + "password=x\n")
+	stages = [{"regex": {"expression": r"n=(?P<n>\d+)"}}, CUSTOM, *STAGES]
+	fault_loki.script(Fault.status(503))
+	one = agent(config({"app": file_input(log), "net": syslog_input(free_port())}, loki_output(fault_loki.push_url, tenant), stages))
+	one.wait_metric("tailrace_records_delivered_total", 31)
+	one.wait_idle()
+	return one
+
+
+def test_promtool_finds_nothing(request, busy):
+	if not shutil.which("promtool"):
+		missing(request, "promtool", "apt-get install prometheus")
+	text = busy.metrics().text
+	assert "promtail_custom_seen" in text and "tailrace_push_seconds_total" in text
+	done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True)
+	# Names of users are theirs.
+	own = [line for line in done.stderr.splitlines() if not line.startswith(("promtail_custom_", "own_"))]
+	assert done.returncode in (0, 3) and not own, done.stderr
+
+
+def test_a_real_prometheus(request, busy, tmp_path):
+	"""It asks for OpenMetrics, whose parser is the strict one, and gets everything."""
+	if not shutil.which("prometheus"):
+		missing(request, "Prometheus", "apt-get install prometheus")
+	listen = f"127.0.0.1:{free_port()}"
+	(tmp_path / "prometheus.yml").write_text(
+		json.dumps({
+			"global": {"scrape_interval": "500ms"},
+			"scrape_configs": [{"job_name": "tailrace", "static_configs": [{"targets": [f"127.0.0.1:{busy.admin_port}"]}]}],
+		})
+	)  # fmt: skip
+
+	def ask(path: str):
+		with urllib.request.urlopen(f"http://{listen}{path}", timeout=5) as answer:
+			return json.load(answer)["data"]
+
+	def value(query: str):
+		found = ask("/api/v1/query?" + urllib.parse.urlencode({"query": query}))["result"]
+		return [float(row["value"][1]) for row in found]
+
+	with open(tmp_path / "prometheus.log", "w") as log:
+		process = subprocess.Popen(
+			["prometheus", f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/tsdb", f"--web.listen-address={listen}"],
+			stdout=log, stderr=log,
+		)  # fmt: skip
+	try:
+		busy.wait(lambda: process.poll() is not None or value('up{job="tailrace"} == 1'), 40, "a scrape")
+		target, = ask("/api/v1/targets")["activeTargets"]
+		assert (target["health"], target["lastError"]) == ("up", "")
+		assert value("tailrace_records_delivered_total") == [31] and value("tailrace_records_held") == [0]
+		assert value("promtail_custom_size_bucket{le=\"100\"}") and value("own_lines_total") == [41] and value("promtail_custom_seen") == [41]
+		assert value("tailrace_push_seconds_total")[0] < 60
+		# Type and help arrive for all.
+		known = {row["metric"] for row in ask("/api/v1/targets/metadata?limit=1000")}
+		assert {"tailrace_records_delivered", "tailrace_records_held", "own_lines", "promtail_custom_seen"} <= known, known
+	finally:
+		process.terminate()
+		process.wait(20)
+
+
+def test_who_gets_openmetrics(agent, tmp_path):
+	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
+
+	def ask(accept: str | None) -> tuple[str, str]:
+		conn = http.client.HTTPConnection("127.0.0.1", one.admin_port, timeout=10)
+		conn.request("GET", "/metrics", headers={"Accept": accept} if accept else {})
+		answer = conn.getresponse()
+		return answer.getheader("Content-Type"), answer.read().decode()
+
+	for accept in (None, "*/*", "text/plain", "text/html", "application/openmetrics-text;q=0.2,text/plain", "application/openmetrics-text;q=0"):
+		kind, body = ask(accept)
+		assert kind.startswith("text/plain; version=0.0.4") and "# EOF" not in body, accept
+	kind, body = ask("application/openmetrics-text; version=1.0.0; q=0.8, text/plain; q=0.5")
+	assert kind.startswith("application/openmetrics-text; version=1.0.0") and body.endswith("\n# EOF\n")
+	assert "# TYPE tailrace_records_in counter\n" in body and "\ntailrace_records_in_total{" in body
+
+
+# --- ready --------------------------------------------------------------------------------------------------
+
+
+def test_ready_is_about_us_and_not_about_loki(agent, tenant, tmp_path):
+	"""Nobody is where Loki should be: ready. The state cannot be written: not ready, and then ready again."""
+	log = tmp_path / "app.log"
+	log.write_text("x\n")
+	one = agent(config({"app": file_input(log)}, loki_output(f"http://127.0.0.1:{free_port()}/loki/api/v1/push", tenant), shutdown_timeout="100ms"))
+	one.wait_metric("tailrace_push_retries_total", 1)
+	assert one.get("/ready")[0] == 200 and one.get("/healthz")[0] == 200
+	moved = one.state_dir.with_name("moved")
+	one.state_dir.rename(moved)
+	code, why = one.get("/ready")
+	assert code == 503 and "state directory" in why
+	assert one.get("/healthz")[0] == 200
+	moved.rename(one.state_dir)
+	one.wait_ready()
+	one.stop(check=False)

@@ -269,6 +269,22 @@ static void limits(void)
 		}
 }
 
+static const struct {
+	const char *accept;
+	int thousandths;
+} accept_rows[] = {
+	{ "a/b", 1000 },
+	{ "A/B; version=1 ;q=0.5", 500 },
+	{ "x/y, a/b;q=0.25,*/*;q=0.1", 250 },
+	{ "a/b;q=0.1, a/b;v=2;Q=0.75", 750 },
+	{ "a/b;q=", 0 },
+	{ "a/b;q=x", 0 },
+	{ "a/b;q=0", 0 },
+	{ "a/bc, */*, a/*", 0 },
+	{ ",;,;;=,", 0 },
+	{ "", 0 },
+};
+
 static void texts(void)
 {
 	static const struct {
@@ -345,6 +361,11 @@ static void texts(void)
 	ROW("types");
 	OK(http_is_type(STR("Application/JSON ; charset=utf-8"), STR("application/json")));
 	OK(!http_is_type(STR("application/jsonx"), STR("application/json")));
+	for (size_t i = 0; i < ARRAY_LEN(accept_rows); i++) {
+		ROW(accept_rows[i].accept);
+		EQ_INT(1000 * http_accepts(str_c(accept_rows[i].accept), STR("a/b")),
+		       accept_rows[i].thousandths);
+	}
 }
 
 static void fields(void)

@@ -20,7 +20,7 @@ static void scrape(void)
 	struct buf page = BUF_INIT;
 	struct str rest;
 
-	metrics_render(&page);
+	metrics_render(&page, METRIC_TEXT);
 	buf_clear(&scraped);
 	rest = buf_as_str(&page);
 	while (rest.n) {
