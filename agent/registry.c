@@ -6,6 +6,7 @@
 #include "pipeline/stage.h"
 
 #define INPUTS(X)                                                                                  \
+	X(input_beats)                                                                             \
 	X(input_file)                                                                              \
 	X(input_loki)                                                                              \
 	X(input_otlp)                                                                              \
