@@ -83,6 +83,7 @@ static const struct {
 	{ "GET", "/metrics", ANYBODY, answer_metrics },
 	{ "GET", "/ready", ANYBODY, answer_ready },
 	{ "GET", "/healthz", ANYBODY, answer_healthz },
+	{ "GET", "/", THIS_MACHINE, admin_page },
 	{ "GET", "/status", THIS_MACHINE, admin_status },
 	{ "GET", "/config", THIS_MACHINE, answer_config },
 	{ "GET", "/tap", CONTROL, admin_tap },

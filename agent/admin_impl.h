@@ -48,4 +48,7 @@ void tap_desk_stop(
 void tap_desk_free(struct tap_desk *desk);
 void admin_tap(struct admin *admin, struct http_conn *c, const struct http1_head *head);
 
+/* admin_page.c: the page at / */
+void admin_page(struct admin *admin, struct http_conn *c, const struct http1_head *head);
+
 #endif

@@ -19,6 +19,9 @@ from faultloki import FaultLoki
 REAL_REQUIRED = os.environ.get("TAILRACE_REQUIRE_REAL") == "1" or os.environ.get("CI") == "true"
 THREADS = [int(n) for n in os.environ.get("TAILRACE_THREADS", "1,2").split(",")]
 
+# For what has nothing to do with lanes: once is enough.
+once = pytest.mark.parametrize("threads", THREADS[:1], ids=lambda n: f"threads{n}")
+
 _pair = loki_module.Pair()
 _missing: dict[str, set[str]] = {}  # component -> tests that did not run
 

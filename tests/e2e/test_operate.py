@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The operator's side: the control socket, status and top."""
 
+import base64
+import hashlib
 import http.client
 import json
 import os
@@ -14,7 +16,7 @@ import urllib.request
 import pytest
 
 from agent import free_port
-from conftest import missing
+from conftest import missing, once
 from faultloki import Fault
 from work import config, file_input, loki_output, numbered, syslog_input, text
 
@@ -101,6 +103,7 @@ def test_rates_and_what_is_held(agent, fault_loki, tenant, tmp_path):
 		one.wait(write_more, 20, "a rate")
 
 
+@once
 def test_top_in_a_pipe_ends_with_its_reader(agent, tmp_path):
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
 	done = subprocess.run(
@@ -110,6 +113,7 @@ def test_top_in_a_pipe_ends_with_its_reader(agent, tmp_path):
 	assert int(done.stdout) >= 2, done.stderr
 
 
+@once
 def test_without_an_agent(agent, tmp_path):
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}), start=False)
 	done = one.command("status", "--config", str(one.config_path))
@@ -143,6 +147,7 @@ def as_nobody(groups: list[int], path) -> str:
 		return f.read()
 
 
+@once
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root becomes somebody else")
 def test_who_may_use_the_socket(agent, tmp_path):
 	folder = tmp_path / "run"
@@ -170,6 +175,7 @@ def test_who_may_use_the_socket(agent, tmp_path):
 	assert as_nobody([4711], path) == "HTTP/1.1 200 OK"
 
 
+@once
 def test_nobody_hangs_the_socket(agent, tmp_path):
 	"""More connections than there may be, each silent or with half a request: it is answered all the same."""
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
@@ -191,6 +197,7 @@ def test_nobody_hangs_the_socket(agent, tmp_path):
 	assert status(one)["state"] == "running"
 
 
+@once
 def test_a_page_of_elsewhere_reads_nothing(agent, tmp_path):
 	"""A name that somebody lets point to 127.0.0.1 is not ours."""
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
@@ -207,6 +214,7 @@ def test_a_page_of_elsewhere_reads_nothing(agent, tmp_path):
 	assert ask("/metrics", "node1.example:9099") == 200
 
 
+@once
 def test_the_configuration_without_its_secrets(agent, fault_loki, tenant, tmp_path):
 	output = loki_output(fault_loki.push_url, tenant)
 	output["basic_auth"] = {"username": "bob", "password": "CANARYpw1"}
@@ -329,6 +337,7 @@ def busy(agent, fault_loki, tenant, tmp_path):
 	return one
 
 
+@once
 def test_promtool_finds_nothing(request, busy):
 	if not shutil.which("promtool"):
 		missing(request, "promtool", "apt-get install prometheus")
@@ -340,6 +349,7 @@ def test_promtool_finds_nothing(request, busy):
 	assert done.returncode in (0, 3) and not own, done.stderr
 
 
+@once
 def test_a_real_prometheus(request, busy, tmp_path):
 	"""It asks for OpenMetrics, whose parser is the strict one, and gets everything."""
 	if not shutil.which("prometheus"):
@@ -380,6 +390,7 @@ def test_a_real_prometheus(request, busy, tmp_path):
 		process.wait(20)
 
 
+@once
 def test_who_gets_openmetrics(agent, tmp_path):
 	one = agent(config({"app": file_input(tmp_path / "app.log")}, {"type": "stdout"}))
 
@@ -400,6 +411,7 @@ def test_who_gets_openmetrics(agent, tmp_path):
 # --- ready --------------------------------------------------------------------------------------------------
 
 
+@once
 def test_ready_is_about_us_and_not_about_loki(agent, tenant, tmp_path):
 	"""Nobody is where Loki should be: ready. The state cannot be written: not ready, and then ready again."""
 	log = tmp_path / "app.log"
@@ -415,3 +427,51 @@ def test_ready_is_about_us_and_not_about_loki(agent, tenant, tmp_path):
 	moved.rename(one.state_dir)
 	one.wait_ready()
 	one.stop(check=False)
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+def browse(url: str, folder, *flags: str) -> tuple[str, str]:
+	"""The page as Chromium has it after its script has run, and what Chromium says of it."""
+	done = subprocess.run(
+		["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--hide-scrollbars",
+		 "--disable-extensions", "--disable-background-networking", "--disable-component-update", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost",
+		 f"--user-data-dir={folder}/chromium", "--enable-logging=stderr", "--virtual-time-budget=9000", *flags, "--dump-dom", url],
+		capture_output=True, text=True, timeout=120, env={**os.environ, "HOME": str(folder)},
+	)  # fmt: skip
+	assert done.returncode == 0, done.stderr[-2000:]
+	return done.stdout, done.stderr
+
+
+@once
+def test_the_page_in_a_browser(request, busy, tmp_path):
+	if not shutil.which("chromium"):
+		missing(request, "Chromium", "apt-get install chromium")
+	url = f"http://localhost:{busy.admin_port}/"
+	dom, said = browse(url, tmp_path, f"--screenshot={tmp_path}/page.png", "--window-size=1200,900")
+	complaints = [line for line in said.splitlines() if "CONSOLE" in line or "Refused" in line or "Content Security Policy" in line]
+	assert not complaints, complaints
+	assert 'data-state="live"' in dom, dom[-3000:]
+	text = re.sub(r"<[^>]*>", " ", dom.split("<script>")[0])
+	for wanted in (r"\bapp\b.*\bnet\b", r"3\.1|5\.1", r"\bmatch\b", r"\bredact\b", r"\bloki\b", r"status=503", r"running for"):
+		assert re.search(wanted, text, re.S), (wanted, text)
+	assert (tmp_path / "page.png").stat().st_size > 10_000
+	keep = os.environ.get("TAILRACE_SCREENSHOT")
+	if keep:
+		shutil.copy(tmp_path / "page.png", keep)
+
+
+@once
+def test_the_page_and_its_policy(busy):
+	"""Nothing from elsewhere is wanted, and nothing from elsewhere would be run."""
+	conn = http.client.HTTPConnection("127.0.0.1", busy.admin_port, timeout=10)
+	conn.request("GET", "/")
+	answer = conn.getresponse()
+	page, policy = answer.read().decode(), answer.getheader("Content-Security-Policy")
+	assert answer.status == 200 and "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+	for tag in ("script", "style"):
+		(inside,) = re.findall(f"<{tag}>(.*?)</{tag}>", page, re.S)
+		digest = base64.b64encode(hashlib.sha256(inside.encode()).digest()).decode()
+		assert f"{tag}-src 'sha256-{digest}'" in policy
+	assert not re.search(r"https?://|//[a-z]|@import|innerHTML|<[^>]+\son[a-z]+=", page), "the page stands for itself"
