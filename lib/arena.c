@@ -9,28 +9,33 @@
 #include "lib/mem.h"
 
 #if defined(__SANITIZE_ADDRESS__)
-#define RECYCLE_MAX 0
+#define RECYCLE_BYTES 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer)
-#define RECYCLE_MAX 0
+#define RECYCLE_BYTES 0
 #endif
 #endif
-#ifndef RECYCLE_MAX
-#define RECYCLE_MAX 4 /* chunks: 1 MiB kept at most, and 128 KiB of small ones */
+#ifndef RECYCLE_BYTES
+#define RECYCLE_BYTES ((size_t)256 * 1024) /* kept of each size, but for the largest: 1 MiB */
 #endif
-#define SMALL_BYTES ((size_t)4096)
+#define SMALL_BITS 12
+#define SMALL_BYTES ((size_t)1 << SMALL_BITS)
+#define SIZES 7
 
-/* Of the two sizes that arenas ask for all the time. Taken once per batch, never per record. */
+_Static_assert(ARENA_CHUNK_BYTES == SMALL_BYTES << (SIZES - 1), "the sizes that arenas ask for");
+
+/* One for each power of two. Taken once per batch, never per record. */
 static struct recycler {
 	pthread_mutex_t lock;
 	struct chunk *free;
-	unsigned n, max;
-} small = { PTHREAD_MUTEX_INITIALIZER, NULL, 0, 8 * RECYCLE_MAX },
-  large = { PTHREAD_MUTEX_INITIALIZER, NULL, 0, RECYCLE_MAX };
+	size_t bytes;
+} recyclers[SIZES] = { [0 ... SIZES - 1] = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 
 static struct recycler *recycler_of(size_t size)
 {
-	return size == ARENA_CHUNK_BYTES ? &large : size == SMALL_BYTES ? &small : NULL;
+	if (size < SMALL_BYTES || size > ARENA_CHUNK_BYTES || (size & (size - 1)))
+		return NULL;
+	return &recyclers[__builtin_ctzll(size) - SMALL_BITS];
 }
 
 struct chunk *chunk_get(size_t size)
@@ -43,7 +48,7 @@ struct chunk *chunk_get(size_t size)
 		c = r->free;
 		if (c) {
 			r->free = c->next;
-			r->n--;
+			r->bytes -= size;
 		}
 		pthread_mutex_unlock(&r->lock);
 	}
@@ -63,10 +68,10 @@ void chunk_put(struct chunk *c)
 	r = recycler_of(c->size);
 	if (r) {
 		pthread_mutex_lock(&r->lock);
-		if (r->n + 1 <= r->max) {
+		if (r->bytes < (c->size == ARENA_CHUNK_BYTES ? 4 * RECYCLE_BYTES : RECYCLE_BYTES)) {
 			c->next = r->free;
 			r->free = c;
-			r->n++;
+			r->bytes += c->size;
 			c = NULL;
 		}
 		pthread_mutex_unlock(&r->lock);
@@ -80,7 +85,7 @@ static void trim(struct recycler *r)
 
 	pthread_mutex_lock(&r->lock);
 	c = TAKE(r->free);
-	r->n = 0;
+	r->bytes = 0;
 	pthread_mutex_unlock(&r->lock);
 	while (c) {
 		struct chunk *next = c->next;
@@ -92,8 +97,8 @@ static void trim(struct recycler *r)
 
 void chunk_trim(void)
 {
-	trim(&small);
-	trim(&large);
+	for (size_t i = 0; i < SIZES; i++)
+		trim(&recyclers[i]);
 }
 
 char *arena_room(struct arena *a, size_t n)
