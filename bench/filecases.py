@@ -74,7 +74,7 @@ def report(case, found, first, others):
 def run_many(bench, args):
     """W7: 1,000 files, 100 lines/s each, one write() a line; the same lines in one file at the same rate; and in one
     file that is simply there, by agent and floor."""
-    lines = args.lines or 500
+    lines = args.lines or 1000  # ten seconds
     sources, rate = 1000, 100000
     path = folder(bench, "many")
     many, one, there = (os.path.join(path, n) for n in ("many.log", "one.log", "there.log"))
