@@ -91,6 +91,17 @@ pipelines:
     to: [loki]
 """
 
+# Nothing of a busy file.
+CONFIG_QUIET = """\
+pipelines:
+  main:
+    from: [{inputs}]
+    stages:
+      - keep:
+          expression: 'a line of a quiet file'
+    to: [loki]
+"""
+
 # Eight patterns: six detectors and two of our own, as floor-redact has them.
 CONFIG_REDACT = r"""
 pipelines:

@@ -197,27 +197,75 @@ def run_start(bench, args):
     return out
 
 
+QUIET_LINE = b"a line of a quiet file %d\n"
+
+
+def quiet_lines(loki, path, samples):
+    """Milliseconds from write() of one line to its push, one line at a time."""
+    while not loki.times.empty():
+        loki.times.get()
+    found = []
+    with open(path, "ab", buffering=0) as f:
+        for i in range(samples):
+            time.sleep(0.02 + i % 7 / 100)
+            begun = time.monotonic_ns()
+            f.write(QUIET_LINE % i)
+            found.append((loki.times.get(timeout=20) - begun) / 1e6)
+    return found
+
+
+def report_latency(case, found, what):
+    out = {"case": case, "wrong": [], "p50_ms": lib.percentile(found, 50), "p99_ms": lib.percentile(found, 99)}
+    out["check"] = out
+    print(f"\n{case} of a quiet line, write() to push, {what}: p50 {out['p50_ms']:.1f} ms, p99 {out['p99_ms']:.1f} ms,"
+          f" most {max(found):.1f} ms of {len(found)}")
+    return out
+
+
 def run_latency(bench, args):
     """From write() of one line to its push at Loki, one line at a time, with 1,000 other files there."""
-    samples = args.lines or 300
     path = idle_files(bench, "latency", 1000)
     loki = lib.PushTimes()
     p = bench.start_agent(lib.CONFIG_MANY_FILES, lib.CONFIG_PLAIN, loki.port, output=lib.CONFIG_AT_ONCE,
                           path=os.path.join(path, "*.log"))
     time.sleep(3)
-    while not loki.times.empty():
-        loki.times.get()
-    found = []
-    with open(os.path.join(path, "7.log"), "ab", buffering=0) as f:
-        for i in range(samples):
-            time.sleep(0.02 + i % 7 / 100)
-            begun = time.monotonic_ns()
-            f.write(b"a line of a quiet file %d\n" % i)
-            found.append((loki.times.get(timeout=20) - begun) / 1e6)
+    found = quiet_lines(loki, os.path.join(path, "7.log"), args.lines or 300)
     p.stop()
     loki.close()
-    out = {"case": "latency", "wrong": [], "p50_ms": lib.percentile(found, 50), "p99_ms": lib.percentile(found, 99)}
-    out["check"] = out
-    print(f"\nlatency of a quiet line, write() to push: p50 {out['p50_ms']:.1f} ms, p99 {out['p99_ms']:.1f} ms,"
-          f" most {max(found):.1f} ms of {samples}")
-    return out
+    return report_latency("latency", found, "1,000 files that nobody writes to")
+
+
+def is_muted(p):
+    """Has one of the agent's two inotify descriptors no watch, the one for bytes?"""
+    watches = []
+    for fd in os.listdir(f"/proc/{p.pid}/fd"):
+        if os.readlink(f"/proc/{p.pid}/fd/{fd}") == "anon_inode:inotify":
+            with open(f"/proc/{p.pid}/fdinfo/{fd}") as f:
+                watches.append(f.read().count("inotify wd:"))
+    return 0 in watches
+
+
+def run_latency_busy(bench, args):
+    """The same where 800 of 1,000 files of the directory are written to 100 times a second, so that no event tells of
+    the others. Only the quiet file's lines are sent on: what is measured is how soon they are noticed."""
+    samples, busy = args.lines or 300, 800
+    path = idle_files(bench, "latency-busy", 1000 - busy)
+    loki = lib.PushTimes()
+    p = bench.start_agent(lib.CONFIG_MANY_FILES, lib.CONFIG_QUIET, loki.port, output=lib.CONFIG_AT_ONCE,
+                          path=os.path.join(path, "*.log*"))
+    load = bench.spawn([bench.path("gen"), "--out", f"file:{path}/busy.log", "--append", "--connections", busy, "--rate",
+                        busy * 100, "--lines", 100 * 600, "--write-bytes", 1, "--corpus", "A", "--number"],
+                       bench.load_core)
+    end = time.monotonic() + 30
+    while not is_muted(p):
+        if time.monotonic() > end:
+            raise BenchError("latency-busy: the directory's events are heard all the time")
+        time.sleep(0.1)
+    found, muted = [], 0
+    for _ in range(10):
+        found += quiet_lines(loki, os.path.join(path, "7.log"), samples // 10)
+        muted += is_muted(p)
+    load.kill()
+    p.stop()
+    loki.close()
+    return report_latency("latency-busy", found, f"{busy} of 1,000 files busy, no events at {muted} of 10 moments")

@@ -34,7 +34,7 @@
 #define TURN_BATCHES 64 /* submitted together */
 #define PACE_LOOK_NS (100 * INT64_C(1000))
 #define PACE_CENSUS_NS (NS_PER_S / 2)
-#define PACE_LISTS 3 /* a busy file is looked at once in so many rounds */
+#define PACE_LISTS 4 /* a busy file is looked at once in so many rounds */
 #define TURN_BYTES ((size_t)1 << 20)
 #define AHEAD_BYTES_MAX ((size_t)64 << 20) /* settled beyond the position, of one file */
 #define LINE_SCAN_MAX ((uint64_t)64 << 20) /* without a line end, then it counts as a line */

@@ -11,9 +11,8 @@
 #include "inputs/file/file.h"
 #include "lib/clock.h"
 
-#define ROUND_MAX_NS                                                                               \
-	(80 * NS_PER_MS) /* the longest that the line of a quiet file waits for its look */
-#define MANY_LINES 6     /* found by one look */
+#define ROUND_MAX_NS (60 * NS_PER_MS) /* the longest that a quiet file's line waits for its look */
+#define MANY_LINES 4                  /* found by one look */
 #define REST_ROUNDS (PACE_LISTS - 1)
 
 static int64_t round_end_ns(const struct file_input *fi)

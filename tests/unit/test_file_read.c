@@ -249,14 +249,14 @@ static void pace(void)
 	EQ_INT(fi->pace_looks, 2);
 	append_numbered(g, "3.log", "b", 0, 20);
 	UNTIL(g, g->ngot == 25);
-	EQ_INT(t[3]->pace_round - fi->pace_round, 2);
-	EQ_INT(fi->pace_looks, 4);
+	EQ_INT(t[3]->pace_round - fi->pace_round, PACE_LISTS - 1);
+	EQ_INT(fi->pace_looks, 2 + PACE_LISTS - 1);
 	pace_written(t[2]);
 	pace_written(t[3]);
 	fi->pace_began_ns = 0; /* each round is over at once */
 	loop_timer_set(g->loop, &fi->pace_timer, 0, fi->pace_timer.expired);
 	UNTIL(g, !fi->nheld);
-	EQ_INT(t[3]->pace_round - t[2]->pace_round, 2);
+	EQ_INT(t[3]->pace_round - t[2]->pace_round, PACE_LISTS - 1);
 	rig_end(g);
 
 	ROW("nothing is left behind");
