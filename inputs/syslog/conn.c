@@ -32,12 +32,17 @@ static void flight_free(struct flight *f)
 }
 
 /* What one peer may have on its way, so that others find credit, too. */
-size_t conn_peer_limit(const struct conn *c)
+static size_t peer_limit(const struct conn *c)
 {
 	size_t most = (size_t)input_of(c)->budget->total_bytes / 4 * 3;
 	size_t max = c->tcp->syslog->conf->max_peer_bytes;
 
 	return max && max < most ? max : most;
+}
+
+bool conn_may_hold(const struct conn *c, size_t bytes)
+{
+	return !c->peer->held_bytes || c->peer->held_bytes + bytes <= peer_limit(c);
 }
 
 static void on_settled(struct ack *a)
@@ -48,7 +53,7 @@ static void on_settled(struct ack *a)
 
 	peer->held_bytes -= f->bytes;
 	flight_free(f);
-	if (peer->is_over && peer->held_bytes <= conn_peer_limit(c) / 2) {
+	if (peer->is_over && peer->held_bytes <= peer_limit(c) / 2) {
 		peer->is_over = false;
 		tcp_resume_peer(c->tcp, peer);
 	}
@@ -61,8 +66,11 @@ void conn_flight(struct conn *c, struct batch *b)
 	struct flight *f = mem_zalloc(sizeof(*f));
 
 	f->conn = c;
-	f->bytes = b->arena.bytes; /* what it takes at most: the block that it becomes is smaller */
+	/* Not what its arena has room for: many connections with a line each would be a whole share then. */
+	f->bytes = b->arena.bytes - (size_t)(b->arena.end - b->arena.p);
 	c->peer->held_bytes += f->bytes;
+	/* The next would have to wait for this one, which must not wait for the next. */
+	b->is_urgent = !conn_may_hold(c, SYSLOG_ROOM_PER_BYTE * c->want);
 	f->next = c->flights;
 	f->link = &c->flights;
 	if (f->next)

@@ -131,7 +131,7 @@ static bool start_batch(struct conn *c)
 		close_partial(c);
 		return false;
 	}
-	if (c->peer->held_bytes && c->peer->held_bytes + bytes > conn_peer_limit(c)) {
+	if (!conn_may_hold(c, bytes)) {
 		c->peer->is_over = true;
 		metric_add(in->paused, 1);
 		conn_pause(c);

@@ -96,8 +96,8 @@ void conn_resume(struct conn *c);
 void conn_last_reads(struct conn *c);
 /* Nobody will settle its batches any more. */
 void conn_abandon(struct conn *c);
-/* What one peer may have on its way, so that others find credit, too. */
-size_t conn_peer_limit(const struct conn *c);
+/* Whether its peer may have so much more on its way: others must find credit, too. */
+bool conn_may_hold(const struct conn *c, size_t bytes);
 /* Makes b's ack one of c's. */
 void conn_flight(struct conn *c, struct batch *b);
 /* Not read until conn_resume(). */

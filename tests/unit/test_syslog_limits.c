@@ -239,6 +239,50 @@ static void flood(void)
 	rig_end(g);
 }
 
+static bool has_urgent(struct rig *g)
+{
+	bool ret = false;
+
+	pthread_mutex_lock(&g->lock);
+	for (unsigned i = 0; i < g->nheld; i++)
+		ret |= g->held[i]->is_urgent;
+	pthread_mutex_unlock(&g->lock);
+	return ret;
+}
+
+/* Many machines behind one address, a line each that is not settled: what counts is what they hold, not the room
+ * their connections had to read into. The last batch before they have to wait does not wait for company at the
+ * output: nothing else would come. */
+static void little_of_many(void)
+{
+	enum { CONNS = 30 };
+	struct rig *g = rig_new("little", 4 << 20);
+	char line[32];
+	int fds[CONNS], i;
+
+	g->conf.max_peer_bytes = 64 << 10;
+	g->holds = true;
+	rig_start(g);
+	for (i = 0; i < CONNS; i++) {
+		fds[i] = sender(g, SOCK_STREAM);
+		snprintf(line, sizeof(line), "<13>little %d\n", i);
+		put(g, fds[i], str_c(line));
+		snprintf(line, sizeof(line), "little %d ", i);
+		UNTIL(g, has_text(g, line) || metric_value(g->input.paused) > 0);
+	}
+	EQ_INT(metric_value(g->input.paused), 0);
+	for (i = 0; metric_value(g->input.paused) == 0 && i < 100000; i++) {
+		put(g, fds[0], STR("<13>more\n"));
+		loop_once(g->loop, 0);
+	}
+	OK(metric_value(g->input.paused) > 0);
+	UNTIL(g, has_urgent(g));
+	release(g);
+	for (i = 0; i < CONNS; i++)
+		close(fds[i]);
+	rig_end(g);
+}
+
 static void credentials(void)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -345,6 +389,7 @@ int main(void)
 		RUN(rates);
 		RUN(slow_senders);
 		RUN(flood);
+		RUN(little_of_many);
 		RUN(credentials);
 		RUN(sockets);
 	}
