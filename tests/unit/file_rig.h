@@ -25,7 +25,7 @@
 
 extern const struct input_ops input_file;
 
-#define WAIT_NS (20 * NS_PER_S)
+#define WAIT_NS (60 * NS_PER_S)
 #define GOT_MAX 250000
 
 struct got {

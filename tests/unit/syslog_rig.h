@@ -22,7 +22,7 @@
 
 extern const struct input_ops input_syslog;
 
-#define WAIT_NS (20 * NS_PER_S)
+#define WAIT_NS (60 * NS_PER_S)
 /* The metadata of every message with <13>. */
 #define HEAD "facility=user,severity=notice,detected_level=info,"
 
