@@ -182,3 +182,17 @@ void arena_fini(struct arena *a)
 	}
 	*a = ARENA_INIT;
 }
+
+void arena_reset(struct arena *a)
+{
+	struct chunk *kept = a->chunks;
+
+	if (!kept || kept->size > ARENA_CHUNK_BYTES) {
+		arena_fini(a);
+		return;
+	}
+	a->chunks = TAKE(kept->next);
+	arena_fini(a);
+	*a = (struct arena){ kept, (char *)(kept + 1), (char *)(kept + 1) + kept->size,
+			     kept->size };
+}

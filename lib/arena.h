@@ -37,6 +37,9 @@ char *arena_room(struct arena *a, size_t n);
 void arena_take(struct arena *a, size_t k);
 /* Ends every pointer handed out so far. The arena can be used again. */
 void arena_fini(struct arena *a);
+/* The same for memory that is needed again and again: its newest chunk is kept, when it is no larger than
+ * ARENA_CHUNK_BYTES, and used from its beginning. */
+void arena_reset(struct arena *a);
 
 /* Memory of one chunk without an arena (encoded blocks use it too). */
 struct chunk *chunk_get(size_t size);

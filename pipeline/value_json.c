@@ -10,15 +10,22 @@
 #include "pipeline/json.h"
 #include "pipeline/value.h"
 
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
 /* ---- reading ---- */
+
+#define STACK_ROOM 64
 
 /* Members of open objects and arrays wait on a stack until their number is known. */
 struct reader {
 	struct arena *arena;
 	struct str rest;
 	size_t max_bytes;
-	struct value_pair *stack;
+	struct value_pair *stack; /* room, or on the heap */
 	size_t n, cap;
+	struct value_pair room[STACK_ROOM];
 };
 
 static void skip_space(struct reader *r)
@@ -121,8 +128,12 @@ static bool push(struct reader *r, struct value_pair pair)
 	if (r->arena->bytes + r->cap * sizeof(*r->stack) > r->max_bytes)
 		return false;
 	if (r->n == r->cap) {
-		r->cap = r->cap ? 2 * r->cap : 64;
-		r->stack = mem_realloc(r->stack, r->cap * sizeof(*r->stack));
+		struct value_pair *old = r->stack == r->room ? NULL : r->stack;
+
+		r->cap *= 2;
+		r->stack = mem_realloc(old, r->cap * sizeof(*r->stack));
+		if (!old)
+			memcpy(r->stack, r->room, sizeof(r->room));
 	}
 	r->stack[r->n++] = pair;
 	return true;
@@ -195,11 +206,19 @@ static bool read_value(struct reader *r, unsigned depth, struct value *ret)
 
 bool value_from_json(struct arena *a, struct str doc, size_t max_bytes, struct value *ret)
 {
-	struct reader r = { .arena = a, .rest = doc, .max_bytes = max_bytes };
-	bool is_fine = read_value(&r, 0, ret);
+	struct reader r; /* not zeroed: its room is large */
+	bool is_fine;
 
+	r.arena = a;
+	r.rest = doc;
+	r.max_bytes = max_bytes;
+	r.stack = r.room;
+	r.n = 0;
+	r.cap = STACK_ROOM;
+	is_fine = read_value(&r, 0, ret);
 	skip_space(&r);
-	mem_free(r.stack);
+	if (r.stack != r.room)
+		mem_free(r.stack);
 	return is_fine && r.rest.n == 0;
 }
 
@@ -300,6 +319,39 @@ static struct str go_escape(const char *c, size_t n, bool is_html_safe, char roo
 	return str_make(room, (size_t)snprintf(room, 8, "\\u%04x", code));
 }
 
+/* ASCII that is written as it is in any style: nearly all there is. */
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&';
+}
+
+/* How many of them s begins with. */
+static size_t plain_run(struct str s)
+{
+	size_t i = 0;
+
+#ifdef __SSE2__
+#define EQ(v, c) _mm_cmpeq_epi8(v, _mm_set1_epi8(c))
+	for (; i + 16 <= s.n; i += 16) {
+		__m128i v = _mm_loadu_si128((const void *)(s.p + i));
+		/* Signed: bytes from 0x80 on are below 0x20, too. < and > differ in one bit. */
+		__m128i low = _mm_cmplt_epi8(v, _mm_set1_epi8(0x20));
+		__m128i angle = EQ(_mm_or_si128(v, _mm_set1_epi8(2)), '>');
+		__m128i quotes = _mm_or_si128(EQ(v, '"'), EQ(v, '\\'));
+		__m128i others = _mm_or_si128(EQ(v, '&'), EQ(v, 0x7f));
+		unsigned odd = (unsigned)_mm_movemask_epi8(
+			_mm_or_si128(_mm_or_si128(low, angle), _mm_or_si128(quotes, others)));
+
+		if (odd)
+			return i + (unsigned)__builtin_ctz(odd);
+	}
+#undef EQ
+#endif
+	while (i < s.n && is_plain((unsigned char)s.p[i]))
+		i++;
+	return i;
+}
+
 static void write_string(struct buf *out, struct str s, bool is_html_safe)
 {
 	size_t from = 0, n;
@@ -309,6 +361,9 @@ static void write_string(struct buf *out, struct str s, bool is_html_safe)
 	for (size_t i = 0; i < s.n; i += n ? n : 1) {
 		struct str escape;
 
+		i += plain_run(str_skip(s, i));
+		if (i == s.n)
+			break;
 		n = utf8_valid_char(str_skip(s, i));
 		escape = go_escape(s.p + i, n, is_html_safe, room);
 		if (!escape.n)

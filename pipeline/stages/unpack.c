@@ -11,7 +11,6 @@ static const struct conf_table unpack_table = { .size = sizeof(struct unpack_con
 						.fields = unpack_fields };
 
 #define MEMORY_MAX ((size_t)8 << 20)
-#define MEMORY_KEPT ((size_t)512 * 1024)
 
 struct unpack {
 	struct arena arena;
@@ -61,8 +60,7 @@ static void unpack_run(struct stage *s, struct batch *b)
 	BATCH_FOR(b, r)
 	{
 		failed += !unpack(s, b, r);
-		if (u->arena.bytes > MEMORY_KEPT)
-			arena_fini(&u->arena);
+		arena_reset(&u->arena);
 	}
 	if (failed)
 		metric_add(u->errors, failed);

@@ -191,6 +191,12 @@ static void arenas(void)
 	memcpy(p, "tail", 4);
 	arena_take(&a, 4);
 	OK(arena_bytes(&a, 1) == p + 4);
+	arena_reset(&a);
+	OK(a.bytes == ARENA_CHUNK_BYTES && !a.chunks->next);
+	OK(arena_bytes(&a, 1) == (char *)(a.chunks + 1));
+	arena_alloc(&a, 2 * ARENA_CHUNK_BYTES);
+	arena_reset(&a);
+	OK(a.bytes == 0);
 	arena_fini(&a);
 	EQ_INT(a.bytes, 0);
 }
