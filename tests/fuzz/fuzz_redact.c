@@ -69,7 +69,8 @@ static void compare_lines(struct str text, unsigned detectors)
 			alone.n = 0;
 			redact_scan_plain(&lines[i], 1, detectors, &alone, &none);
 			CHECK(first[i + 1] - first[i] == alone.n);
-			check_same(together.items + first[i], alone.items, alone.n);
+			if (alone.n)
+				check_same(together.items + first[i], alone.items, alone.n);
 		}
 	}
 }

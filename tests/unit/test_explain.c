@@ -85,6 +85,50 @@ static void test_golden(void)
 	globfree(&found);
 }
 
+/* Text without the codes of colours, "\033[1;32m". */
+static void without_codes(struct str text, struct buf *out)
+{
+	while (text.n) {
+		struct str plain = str_cut(&text, '\033');
+
+		buf_str(out, plain);
+		if (text.n)
+			str_cut(&text, 'm');
+	}
+}
+
+/* The same text, and what was added, changed, taken away and dropped in a colour of its own. */
+static void test_colours(void)
+{
+	static const char *const has[] = {
+		"\033[1;34mline 1 \033[0m{",
+		"\033[1mlogfmt\033[0m\033[2m  golden/explain/changes.yaml:15:11\033[0m\n",
+		"\033[32m  + label level = info\033[0m\n",
+		"\033[33m  ~ line: all is well\033[0m\n",
+		"\033[31m  - label env\033[0m\n",
+		"\033[1;32m  => \033[0m2026-03-02T10:00:00",
+		"\033[1;31m  => dropped (noise)\n\033[0m",
+	};
+	static const char yaml[] = "golden/explain/changes.yaml";
+	struct buf in = BUF_INIT, plain = BUF_INIT, coloured = BUF_INIT, without = BUF_INIT;
+	struct explain_args args = { 0 };
+
+	read_file("golden/explain/changes.in", &in);
+	run(yaml, &args, buf_as_str(&in), &plain);
+	args.is_coloured = true;
+	run(yaml, &args, buf_as_str(&in), &coloured);
+	without_codes(buf_as_str(&coloured), &without);
+	EQ_STR(buf_as_str(&without), buf_cstr(&plain));
+	for (size_t i = 0; i < ARRAY_LEN(has); i++)
+		if (str_find(buf_as_str(&coloured), str_c(has[i])) == coloured.n)
+			FAIL("no %s", has[i]);
+	test_checks += (int)ARRAY_LEN(has);
+	buf_fini(&in);
+	buf_fini(&plain);
+	buf_fini(&coloured);
+	buf_fini(&without);
+}
+
 /* Each line holds a secret called canary in some form. stages: a YAML list in flow style. */
 static const struct {
 	const char *stages, *lines, *has;
@@ -164,6 +208,7 @@ int main(int argc, char **argv)
 	is_update = argc > 1 && !strcmp(argv[1], "--update");
 	offline_stop_clock(NOW_NS);
 	RUN(test_golden);
+	RUN(test_colours);
 	RUN(test_secrets);
 	return test_end();
 }

@@ -19,6 +19,24 @@ static struct str read_golden(struct buf *b, const char *path)
 	return buf_as_str(b);
 }
 
+/* In place of the one that everybody has elsewhere. */
+static void use_own_database(struct buf *yaml)
+{
+	static const char theirs[] = "/var/lib/GeoIP/GeoLite2-City.mmdb";
+	struct str text = buf_as_str(yaml);
+	size_t at = str_find(text, str_c(theirs));
+	struct buf own = BUF_INIT;
+
+	if (at == text.n)
+		return;
+	buf_str(&own, str_sub(text, 0, at));
+	buf_c(&own, GOLDEN_DIR "/geoip/city.mmdb");
+	buf_str(&own, str_skip(text, at + sizeof(theirs) - 1));
+	buf_cstr(&own);
+	buf_fini(yaml);
+	*yaml = own;
+}
+
 static void check(const struct conf_plugin *plugins, size_t n, const char *name, bool is_update)
 {
 	struct buf yaml = BUF_INIT, in = BUF_INIT, out = BUF_INIT;
@@ -29,9 +47,10 @@ static void check(const struct conf_plugin *plugins, size_t n, const char *name,
 	ROW(name);
 	snprintf(path, sizeof(path), GOLDEN_DIR "/stages/%s.yaml", name);
 	stages = read_golden(&yaml, path);
-	/* geoip needs a database at a place that everybody has. */
-	OK(stages.p || !strcmp(name, "geoip"));
+	OK(stages.p);
 	if (stages.p) {
+		use_own_database(&yaml);
+		stages = buf_as_str(&yaml);
 		snprintf(path, sizeof(path), GOLDEN_DIR "/stages/%s.in", name);
 		lines = read_golden(&in, path);
 		got = stage_test_run(plugins, n, stages.p, lines, NULL);
