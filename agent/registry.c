@@ -7,6 +7,7 @@
 
 #define INPUTS(X)                                                                                  \
 	X(input_beats)                                                                             \
+	X(input_elasticsearch)                                                                     \
 	X(input_file)                                                                              \
 	X(input_loki)                                                                              \
 	X(input_otlp)                                                                              \

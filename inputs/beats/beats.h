@@ -43,7 +43,7 @@ struct beats {
 	struct event_reader reader;
 	char *scratch; /* BEATS_READ_BYTES */
 	struct metric *connections;
-	uint64_t unparsed, cut, no_time, many_fields; /* not yet counted */
+	struct event_tally tally;
 };
 
 /* Events that want one acknowledgement. */

@@ -404,6 +404,43 @@ unsigned event_read(struct event_reader *e, struct batch *b, struct str doc)
 	return f.flags;
 }
 
+unsigned event_add(struct event_reader *e, struct batch *b, struct str doc, bool is_cut,
+		   struct event_tally *tally)
+{
+	unsigned flags = EVENT_UNPARSED;
+
+	if (is_cut) {
+		struct rec *r = batch_add(b);
+
+		r->line = doc;
+		r->time_ns = e->now_ns;
+		r->flags |= REC_CUT | REC_UNPARSED | REC_TIME_GUESSED;
+		tally->cut++;
+	} else {
+		flags = event_read(e, b, doc);
+		tally->unparsed += (flags & EVENT_UNPARSED) != 0;
+	}
+	tally->no_time += (flags & EVENT_NO_TIME) != 0;
+	tally->many_fields += (flags & EVENT_MANY_FIELDS) != 0;
+	return flags;
+}
+
+void event_tally_count(struct event_tally *tally, struct input *in)
+{
+	const struct {
+		const char *reason;
+		uint64_t n;
+	} all[] = { { "unparsed", tally->unparsed },
+		    { "cut", tally->cut },
+		    { "time_guessed", tally->no_time },
+		    { "too_many_fields", tally->many_fields } };
+
+	for (size_t i = 0; i < ARRAY_LEN(all); i++)
+		if (all[i].n)
+			input_count_flagged(in, all[i].reason, all[i].n);
+	*tally = (struct event_tally){ 0 };
+}
+
 /* Labels */
 
 struct input_stage event_stage(struct conf_doc *doc, const struct conf_map *configured)

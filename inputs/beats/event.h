@@ -13,6 +13,8 @@
 #include "pipeline/batch.h"
 #include "pipeline/json_flat.h"
 
+#define EVENT_ROOM                                                                                 \
+	((size_t)640) /* what the record of an event takes in a batch beyond its text, about */
 #define EVENT_FIELDS_MAX 512 /* further ones are passed over and counted */
 
 /* Names that are known beforehand. Made at load (it interns), then constant. What the configuration gives a label of its
@@ -40,6 +42,15 @@ struct event_reader {
 
 /* Adds the event to b, in whose arena its bytes are. Returns flags of the above. */
 unsigned event_read(struct event_reader *e, struct batch *b, struct str doc);
+
+/* As event_read(); of one that is cut, the line is what there is of it. Tallies the flags. */
+struct event_tally {
+	uint64_t unparsed, cut, no_time, many_fields;
+};
+unsigned event_add(struct event_reader *e, struct batch *b, struct str doc, bool is_cut,
+		   struct event_tally *tally);
+/* Counts what was tallied. */
+void event_tally_count(struct event_tally *tally, struct input *in);
 
 /* The stage that makes labels of what event_read() found, but for those that are configured. */
 struct input_stage event_stage(struct conf_doc *doc, const struct conf_map *configured);

@@ -10,7 +10,6 @@
 #define READS_MAX 4                /* of a connection, per turn */
 #define EVENTS_MAX 2048            /* the same */
 #define READ_LITTLE ((size_t)4096) /* when what is read will likely have to wait for credit */
-#define EVENT_ROOM 640             /* what the record of an event takes, beyond its text, about */
 #define OUT_MAX 1024               /* bytes of acknowledgements that a client has not taken */
 
 bool session_may_read(const struct session *s)
@@ -74,9 +73,8 @@ static bool make_room(struct session *s)
 	size_t n = s->lumber.bytes < s->beats->max_event ? s->lumber.bytes : s->beats->max_event;
 	size_t need = n + EVENT_ROOM;
 
-	if (s->batch &&
-	    (s->batch->nrecs == BATCH_RECS_MAX ||
-	     s->batch->nrecs * (size_t)EVENT_ROOM + s->batch_bytes + need > s->batch_room))
+	if (s->batch && (s->batch->nrecs == BATCH_RECS_MAX ||
+			 s->batch->nrecs * EVENT_ROOM + s->batch_bytes + need > s->batch_room))
 		session_submit(s);
 	if (!s->batch && !start_batch(s, need))
 		return false;
@@ -115,23 +113,11 @@ static void add_event(struct session *s)
 {
 	struct beats *beats = s->beats;
 	struct str doc = str_make(s->event, s->event_bytes);
-	unsigned flags = 0;
-	struct rec *r;
+	unsigned flags =
+		event_add(&beats->reader, s->batch, doc, s->lumber.bytes > doc.n, &beats->tally);
+	struct rec *r = &s->batch->recs[s->batch->nrecs - 1];
 
 	s->batch_bytes += doc.n;
-	if (s->lumber.bytes > doc.n) {
-		r = batch_add(s->batch);
-		r->line = doc;
-		r->time_ns = beats->reader.now_ns;
-		r->flags |= REC_CUT | REC_UNPARSED | REC_TIME_GUESSED;
-		beats->cut++;
-	} else {
-		flags = event_read(&beats->reader, s->batch, doc);
-		r = &s->batch->recs[s->batch->nrecs - 1];
-	}
-	beats->unparsed += (flags & EVENT_UNPARSED) != 0;
-	beats->no_time += (flags & EVENT_NO_TIME) != 0;
-	beats->many_fields += (flags & EVENT_MANY_FIELDS) != 0;
 	if (!(flags & EVENT_HAS_PLACE))
 		session_charge(s, event_equals_part(&s->equals, r));
 	s->event = NULL;
@@ -176,21 +162,6 @@ static bool step(struct session *s, struct str *avail, unsigned *nevents)
 		break;
 	}
 	return false;
-}
-
-static void count(struct beats *beats)
-{
-	struct input *in = beats->input;
-
-	if (beats->unparsed)
-		input_count_flagged(in, "unparsed", beats->unparsed);
-	if (beats->cut)
-		input_count_flagged(in, "cut", beats->cut);
-	if (beats->no_time)
-		input_count_flagged(in, "time_guessed", beats->no_time);
-	if (beats->many_fields)
-		input_count_flagged(in, "too_many_fields", beats->many_fields);
-	beats->unparsed = beats->cut = beats->no_time = beats->many_fields = 0;
 }
 
 /* Takes these bytes, as far as it goes; the rest is kept. False: there is a rest. */
@@ -249,7 +220,7 @@ void session_run(struct session *s, bool reads)
 		is_fine = take(s, buf_as_str(&s->in), &nevents);
 	for (int i = 0; i < READS_MAX && is_fine && reads && !s->in.n && session_may_read(s); i++)
 		is_fine = read_once(s, &nevents);
-	count(s->beats);
+	event_tally_count(&s->beats->tally, s->beats->input);
 	s->is_running = false;
 	session_after(s);
 }

@@ -131,7 +131,7 @@ _tailrace() {
 		;;
 	help)
 		_arguments '(- *)--help[this command]' \
-			'1:what:(run check config doctor dry-run explain positions redact status top tap test dead-letters help version beats file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
+			'1:what:(run check config doctor dry-run explain positions redact status top tap test dead-letters help version beats elasticsearch file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
 			'*:file:_files'
 		;;
 	version)

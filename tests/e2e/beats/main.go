@@ -33,6 +33,11 @@ var (
 	source   = flag.String("source", "a", "in front of the numbers")
 	start    = flag.Int64("start", time.Now().UnixMilli()-60_000, "time of the first event, in ms")
 	pause    = flag.Duration("pause", 0, "between windows")
+	url      = flag.String("url", "", "of an Elasticsearch, in place of -addr")
+	user     = flag.String("user", "", "for it")
+	password = flag.String("password", "", "for it")
+	apikey   = flag.String("apikey", "", "for it")
+	flush    = flag.Int("flush", 1<<20, "bytes of a request to it")
 )
 
 func event(i int) map[string]interface{} {
@@ -160,7 +165,9 @@ func asynchronous() {
 
 func main() {
 	flag.Parse()
-	if *pipeline > 0 {
+	if *url != "" {
+		bulk()
+	} else if *pipeline > 0 {
 		asynchronous()
 	} else {
 		synchronous()
