@@ -1,250 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Following a few records of a batch through the stages, on the lane's thread; then, on the main thread, finding
- * out what must be hidden, and rendering. */
+/* Opening and closing a tap; what lanes have followed is looked through for what must be hidden, and rendered. */
 #include <errno.h>
 #include <stdio.h>
 
 #include "agent/agent_conf.h"
 #include "agent/agent_impl.h"
-#include "agent/explain_impl.h"
 #include "agent/status.h"
-#include "agent/tap.h"
+#include "agent/tap_impl.h"
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "pipeline/stage.h"
 
-#define RECORDS_MAX 8                  /* of one batch */
-#define BATCHES_MAX 4                  /* under way at once */
-#define COPIES_MAX ((size_t)256 << 10) /* bytes that following the records of one batch may copy */
-#define OUT_MAX ((size_t)256 << 10)    /* rendered and not taken */
+#define OUT_MAX ((size_t)256 << 10) /* rendered and not taken */
 #define REFILLS_PER_S 10
 #define ASKER_RECORDS 1000 /* then it is made anew: it remembers labels */
 
-/* One record that is followed. */
-struct followed {
-	uint32_t index; /* in the batch */
-	struct explain_trail *trail;
-	struct explain_found *found;
-	const struct view *shown; /* at the point; NULL: was not there */
-	const struct explain_step *shown_at;
-	bool is_clear; /* has met every redact stage there is in front of it */
-};
-
-struct tapped {
-	struct mail mail;
-	struct tap_lane *lane;
-	const struct batch *b;
-	const char *input;
-	struct explain e; /* its arena is that of all */
-	struct followed records[RECORDS_MAX];
-	size_t n;
-	struct tapped *next;
-};
-
-struct tap_lane {
-	struct mail attach_mail, detach_mail;
-	struct tap *tap;
-	struct loop *loop;
-	struct chain *chain;
-	struct chain_trace trace;
-	const struct stage *point;       /* NULL: the whole pipeline */
-	const struct stage *last_redact; /* of the pipeline; NULL: there is none */
-	size_t nstages;
-	struct tapped *under_way;
-	uint32_t turn; /* begins with another record each time */
-};
-
-struct tap {
-	struct agent *agent;
-	const struct config *config;
-	size_t pipeline;
-	bool is_before, as_json, is_closed, is_fused;
-	unsigned rate;
-	char where[64];
-	_Atomic int credit;   /* records that may still be sampled now */
-	_Atomic int nbatches; /* under way */
-	_Atomic uint64_t too_long;
-	struct timer refill;
-	struct explain_asker **askers; /* by input of the pipeline */
-	size_t naskers;
-	uint64_t series, nasked;
-	struct buf out;
-	uint64_t skipped; /* no room in out */
-	struct tap_lane *lanes;
-	uint32_t nlanes, nattached;
-	struct tap *next_closed;
-};
-
 static struct tap *closed;
-
-/* ---- on the lane: following ---- */
-
-static bool take_credit(struct tap *t)
-{
-	int have = atomic_load(&t->credit);
-
-	while (have > 0)
-		if (atomic_compare_exchange_weak(&t->credit, &have, have - 1))
-			return true;
-	return false;
-}
-
-static size_t size_of(const struct rec *r)
-{
-	size_t n = r->line.n + 256;
-
-	for (const struct attr *a = r->attrs; a < r->attrs + r->nattrs; a++)
-		n += a->n + sizeof(struct view_attr);
-	return n;
-}
-
-static const struct explain_step *last_step(const struct explain_trail *t)
-{
-	const struct explain_step *s = t->steps;
-
-	while (s && s->next)
-		s = s->next;
-	return s;
-}
-
-static void catch_now(struct followed *f)
-{
-	f->shown = f->trail->last;
-	f->shown_at = last_step(f->trail);
-}
-
-static void follow(struct tapped *tb, const struct batch *b, uint32_t index,
-		   const struct stage *maker)
-{
-	const struct rec *r = &b->recs[index];
-	const struct labels *l = rec_labels(b, r);
-	struct explain_trail *trail = arena_alloc(&tb->e.arena, sizeof(*trail));
-
-	*trail = (struct explain_trail){ .line = 1, .maker = maker ? maker->ops->name : NULL };
-	trail->steps_end = &trail->steps;
-	trail->first = trail->last = view_of(&tb->e.arena, r, l ? l->items : NULL, l ? l->n : 0);
-	tb->records[tb->n++] = (struct followed){ .index = index, .trail = trail };
-}
-
-/* Some of the batch, evenly, as far as there is credit. */
-static void begin(struct tap_lane *lane, const struct stage *maker, const struct batch *b)
-{
-	struct tap *t = lane->tap;
-	size_t copies = 0;
-	struct tapped *tb;
-	uint32_t step = b->nrecs / RECORDS_MAX + 1;
-
-	if (!b->nrecs || atomic_load(&t->credit) <= 0 || atomic_load(&t->nbatches) >= BATCHES_MAX)
-		return;
-	atomic_fetch_add(&t->nbatches, 1);
-	tb = mem_zalloc(sizeof(*tb));
-	tb->lane = lane;
-	tb->b = b;
-	tb->input = b->source->input ? b->source->input->name : "";
-	tb->next = lane->under_way;
-	lane->under_way = tb;
-	for (uint32_t k = 0, at = lane->turn++ % b->nrecs; k < b->nrecs && tb->n < RECORDS_MAX;
-	     k += step, at = (at + step) % b->nrecs) {
-		size_t bytes = size_of(&b->recs[at]) * (lane->nstages + 2);
-
-		if (b->recs[at].flags & REC_PASSED_OVER)
-			continue;
-		if (copies + bytes > COPIES_MAX) {
-			atomic_fetch_add(&t->too_long, bytes > COPIES_MAX);
-			continue;
-		}
-		if (!take_credit(t))
-			break;
-		copies += bytes;
-		follow(tb, b, at, maker);
-	}
-	for (size_t i = 0; i < tb->n && !lane->point && t->is_before && !maker; i++)
-		catch_now(&tb->records[i]);
-}
-
-static void on_tapped(struct mail *m);
-
-static void end(struct tap_lane *lane, struct tapped *tb)
-{
-	struct tapped **at = &lane->under_way;
-
-	while (*at != tb)
-		at = &(*at)->next;
-	*at = tb->next;
-	tb->b = NULL; /* it is about to be gone */
-	loop_post(lane->tap->agent->loop, &tb->mail, on_tapped);
-}
-
-static void look(struct tap_lane *lane, struct tapped *tb, struct followed *f,
-		 enum chain_probe probe, const struct stage *s)
-{
-	const struct batch *b = tb->b;
-	bool is_here = probe == CHAIN_RAN && s == lane->point && !f->trail->is_over &&
-		       (!f->trail->unselected_by || f->trail->unselected_by == s);
-	bool is_before = lane->tap->is_before;
-
-	if (is_here && is_before)
-		catch_now(f);
-	explain_follow(&tb->e, f->trail, probe, s, b, &b->recs[f->index]);
-	if (probe == CHAIN_RAN && s == lane->last_redact)
-		f->is_clear |= !f->trail->is_over;
-	if ((is_here && !is_before && !f->trail->is_over) ||
-	    (probe == CHAIN_END && !lane->point && !is_before))
-		catch_now(f);
-}
-
-static void on_probe(void *ctx, enum chain_probe probe, const struct stage *s,
-		     const struct batch *b)
-{
-	struct tap_lane *lane = ctx;
-	struct tapped *tb = lane->under_way;
-
-	if (probe == CHAIN_BEGIN) {
-		begin(lane, s, b);
-		return;
-	}
-	while (tb && tb->b != b)
-		tb = tb->next;
-	if (!tb)
-		return;
-	for (size_t i = 0; i < tb->n; i++)
-		if (!tb->records[i].trail->is_over)
-			look(lane, tb, &tb->records[i], probe, s);
-	if (probe == CHAIN_RAN)
-		buf_clear(&tb->e.reasons);
-	if (probe == CHAIN_END)
-		end(lane, tb);
-}
-
-/* Of whichever batch: they come nested, the innermost first. */
-static void on_drop(void *ctx, const char *reason, uint64_t n)
-{
-	const struct tap_lane *lane = ctx;
-
-	(void)n;
-	if (lane->under_way)
-		explain_reason(&lane->under_way->e, reason);
-}
-
-static void note_found(struct tapped *tb, struct followed *f, const char *detector,
-		       struct str secret, struct str replacement)
-{
-	tb->e.found = f->found;
-	explain_found(&tb->e, detector, secret, replacement);
-	f->found = tb->e.found;
-	tb->e.found = NULL;
-}
-
-static void on_redacted(void *ctx, const struct rec *r, const char *detector, struct str secret,
-			struct str replacement)
-{
-	const struct tap_lane *lane = ctx;
-
-	for (struct tapped *tb = lane->under_way; tb; tb = tb->next)
-		for (size_t i = 0; i < tb->n; i++)
-			if (!r || r == &tb->b->recs[tb->records[i].index])
-				note_found(tb, &tb->records[i], detector, secret, replacement);
-}
 
 /* ---- on the main thread: hiding and rendering ---- */
 
@@ -300,7 +71,7 @@ static bool redact_comes(const struct followed *f)
 static void put_end(const struct followed *f, bool as_json, struct buf *out)
 {
 	static const char *const names[] = { NULL, NULL, "dropped", "held", NULL };
-	const struct explain_step *last = last_step(f->trail);
+	const struct explain_step *last = tap_last_step(f->trail);
 	const char *name = last ? names[last->end] : NULL;
 
 	if (!name)
@@ -345,7 +116,7 @@ static void render(struct tap *t, struct tapped *tb, struct followed *f, bool is
 
 static void show(struct tap *t, struct tapped *tb, struct followed *f)
 {
-	const struct explain_step *last = last_step(f->trail);
+	const struct explain_step *last = tap_last_step(f->trail);
 	bool went_out = last && last->end == EXPLAIN_SENT;
 	struct explain_asker *asker = asker_of(t, tb->input);
 	struct buf text = BUF_INIT;
@@ -369,7 +140,7 @@ static void show(struct tap *t, struct tapped *tb, struct followed *f)
 
 static void free_when_idle(struct tap *t);
 
-static void on_tapped(struct mail *m)
+void tap_shown(struct mail *m)
 {
 	struct tapped *tb = container_of(m, struct tapped, mail);
 	struct tap *t = tb->lane->tap;
@@ -453,7 +224,7 @@ static void setup_lane(struct tap *t, uint32_t index, const struct finder *f)
 	lane->tap = t;
 	lane->loop = lane_loop(t->agent->lanes[index]);
 	lane->chain = lane_chain(t->agent->lanes[index], t->pipeline);
-	lane->trace = (struct chain_trace){ lane, on_probe, on_drop, on_redacted };
+	lane->trace = tap_trace(lane);
 	for (const struct stage *s = chain_first_stage(lane->chain); s; s = s->opened_next, i++) {
 		if (f->wanted.n && i == f->at)
 			lane->point = s;
@@ -494,6 +265,8 @@ int tap_open(struct agent *a, const struct tap_conf *conf, struct tap **ret, str
 	t->agent = a;
 	t->config = a->plan->config;
 	t->pipeline = pipeline;
+	t->budget = &a->pipes[pipeline].budget;
+	budget_force(t->budget, TAP_BYTES);
 	t->is_before = conf->is_before;
 	t->as_json = conf->as_json;
 	t->rate = conf->rate;
@@ -560,6 +333,7 @@ void tap_close(struct tap *t)
 	t->is_closed = true;
 	t->next_closed = closed;
 	closed = t;
+	budget_give(t->budget, TAP_BYTES);
 	loop_timer_del(t->agent->loop, &t->refill);
 	for (size_t i = 0; i < t->naskers; i++)
 		explain_asker_free(t->askers[i]);

@@ -19,9 +19,10 @@
 #define HEADER_VALUE_MAX 64
 #define UPLOAD_BYTES (128L * 1024)
 #define CONNECT_MS 5000L
-/* A new address of the same name is found when these have passed, or the connection has failed. */
+/* A name that moves: a connection that still works is given up after this long, and one that is made anew knows the
+ * address of the last seconds only. */
 #define CONNECTION_LIFE_S 300L
-#define ADDRESS_LIFE_S 30L
+#define ADDRESS_LIFE_S 5L
 #define BACK_NS (60 * NS_PER_S)        /* then the first endpoint is tried again */
 #define TOKEN_FRESH_NS (10 * NS_PER_S) /* one refused when younger than this is no stale one */
 #define ENDPOINTS_MAX 9

@@ -133,6 +133,7 @@ class Agent:
 		self.state_dir = folder / "state"
 		self.process: subprocess.Popen | None = None
 		self.env: dict[str, str] = {}
+		self.prefix: list[str] = []  # in front of the program
 		self._log_start = 0
 		self.configure(config)
 
@@ -176,7 +177,7 @@ class Agent:
 		self._log_start = self.log_path.stat().st_size if self.log_path.exists() else 0
 		with open(self.log_path, "ab") as log, open(self.out_path, "ab") as out:
 			self.process = subprocess.Popen(
-				[self.program, "run", "--config", str(self.config_path)],
+				[*self.prefix, self.program, "run", "--config", str(self.config_path)],
 				stdin=subprocess.DEVNULL,
 				stdout=out,
 				stderr=log,

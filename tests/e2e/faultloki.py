@@ -127,7 +127,8 @@ class Push:
 
 
 class FaultLoki:
-	def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+	def __init__(self, tls: ssl.SSLContext | None = None, address: str = "127.0.0.1", port: int = 0) -> None:
+		self._address = address
 		self._tls = tls
 		self._lock = threading.Lock()
 		self._script: list[Fault] = []
@@ -140,14 +141,14 @@ class FaultLoki:
 		self.max_in_flight = 0
 		self.violations: list[str] = []
 		self.ordered = True  # what check() demands; off where several sources feed one stream by several lanes
-		self.port = 0
+		self.port = port
 		self.up()
 
 	# --- control ---
 
 	@property
 	def url(self) -> str:
-		return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
+		return f"{'https' if self._tls else 'http'}://{self._address}:{self.port}"
 
 	@property
 	def push_url(self) -> str:
@@ -165,7 +166,7 @@ class FaultLoki:
 
 	def up(self) -> None:
 		assert self._server is None, "is up already"
-		self._server = _Server(self, ("127.0.0.1", self.port))
+		self._server = _Server(self, (self._address, self.port))
 		self.port = self._server.server_address[1]
 		threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 

@@ -1,14 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Memory used up because Loki is away: the agent stops reading what feeds it, and nothing else stops."""
 
+import contextlib
 import pathlib
 import socket
 import threading
 import time
+import uuid
 
 import pytest
 
 from agent import ROOT
+from cgroup import NoCgroup, memory_cgroup
+from conftest import note, once
 from loki import free_port
 from scale import scale
 from work import (
@@ -80,6 +84,55 @@ def test_memory_stays_within_its_bound(agent, fault_loki, tenant, tmp_path, memo
 	one.wait_metric("tailrace_records_delivered_total", len(lines), 90)
 	peak = one.peak_rss_bytes()
 	assert max(full, peak) <= memory * MIB, f"{full / MIB:.1f} MiB full, {peak / MIB:.1f} MiB at most"
+
+
+@once
+@pytest.mark.skipif(release() is None, reason="memory is measured with the release build: ./dev build")
+def test_in_a_cgroup_of_little_more_than_memory(agent, fault_loki, tenant, tmp_path, request):
+	"""Files, TCP and UDP at once, Loki away and then slow, status and tap beside it: the kernel has no reason to kill. What
+	it charges besides the process are buffers of sockets; the cache of files it can take back."""
+	log, port = tmp_path / "app.log", free_port()
+	lines = numbered(40_000, pad=60)
+	log.write_text(text(lines))
+	fault_loki.down()
+	fault_loki.ordered = False  # several connections, one stream
+	conf = config(
+		{"app": file_input(log), "net": syslog_input(port)}, loki_output(fault_loki.push_url, tenant),
+		[{"regex": {"expression": r"n=(?P<n>\d+)"}}, {"redact": {}}], memory="32MiB",
+	)  # fmt: skip
+	one = agent(conf, start=False)
+	one.program = str(release())
+	stack = contextlib.ExitStack()
+	try:
+		group = stack.enter_context(memory_cgroup(f"tailrace-{uuid.uuid4().hex[:8]}", int(1.25 * 32 * MIB) + 8 * MIB))
+		one.prefix = group.prefix()
+	except NoCgroup as e:
+		note(request, f"a memory cgroup ({e})")
+		group = None
+	with stack:
+		one.start()
+		tap = one.spawn("tap", "--before", "--rate", "1000", "--json")
+		udp = Udp(port)
+		data = b"".join(octets(rfc5424(line)) for line in big_lines(4_000, "t"))
+		conns = [socket.create_connection(("127.0.0.1", port)) for _ in range(8)]
+		for conn in conns:
+			conn.setblocking(False)
+			with contextlib.suppress(BlockingIOError):
+				conn.sendall(data)
+		for line in big_lines(2_000, "u"):
+			udp.send(rfc5424(line))
+		one.wait_metric("tailrace_input_paused_total", 1)
+		assert one.command("status", "--config", str(one.config_path)).returncode == 0
+		fault_loki.up()
+		for conn in conns:
+			conn.close()
+		udp.close()
+		one.wait_metric("tailrace_records_delivered_total", len(lines), 90)
+		tap.kill()
+		tap.communicate()
+		said = f"{one.peak_rss_bytes() / MIB:.1f} MiB, the group {group.peak() / MIB if group else 0:.1f}"
+		assert one.peak_rss_bytes() <= 1.25 * 32 * MIB and not (group and group.kills()), said
+		one.stop()
 
 
 def test_udp_while_full_counts_what_it_drops(agent, fault_loki, tenant):

@@ -13,6 +13,7 @@ import urllib.parse
 
 import pytest
 
+from conftest import note, once
 from faultloki import Fault, FaultLoki
 from work import config, difference, file_input, loki_output, numbered, text
 
@@ -246,3 +247,31 @@ def test_another_endpoint_takes_over(tail, fault_loki, tmp_path):
 		other.check()
 	finally:
 		other.down()
+
+
+@once
+def test_a_name_that_moves(request, agent, tenant, tmp_path):
+	"""Loki comes back at another address: the name is asked again, without a restart."""
+	hosts, log = tmp_path / "hosts", tmp_path / "app.log"
+	hosts.write_text("127.0.0.1 loki.test\n")
+	log.write_text(text(numbered(10)))
+	old = FaultLoki()
+	new = FaultLoki(address="127.0.0.2", port=old.port)
+	one = agent(config({"app": file_input(log)}, loki_output(old.push_url.replace("127.0.0.1", "loki.test"), tenant)), start=False)
+	one.prefix = ["unshare", "-m", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', str(hosts)]
+	if subprocess.run([*one.prefix, "true"], capture_output=True).returncode != 0:
+		note(request, "a mount namespace")
+		pytest.skip("no mount namespace, no /etc/hosts of our own")
+	try:
+		one.start()
+		old.wait_lines(10)
+		old.down()
+		with open(hosts, "r+") as f:  # the same file: it is what is mounted
+			f.write("127.0.0.2 loki.test\n")
+		with open(log, "a") as f:
+			f.write(text(numbered(10, start=10)))
+		assert difference(new.wait_lines(10, 60), numbered(10, start=10)) == ""
+		one.stop()
+	finally:
+		old.down()
+		new.down()
