@@ -19,7 +19,8 @@
  *   basic      the same for "basic".
  *   key_value  the value behind a key that ends in one of the names of redact_key.c: key=value,
  *              key: value, "key": "value" at any depth of JSON in JSON, key[...]=value,
- *              key%3Dvalue, --key value; quoted values whole, lists and objects whole, the
+ *              key%3Dvalue, --key value, the marks as JSON escapes (\u0022, \u003d), XML elements,
+ *              {"name": "key", "value": "value"}; quoted values whole, lists and objects whole, the
  *              credentials behind the scheme of an Authorization header, cookies to their end.
  *              Not the words of a sentence behind "key: ", not what stands in place of a secret
  *              (****, <redacted:email>, ${PASSWORD}), not PWD=/a/directory.
@@ -90,9 +91,10 @@ enum { /* redact_options.national, ORed */
 enum {
 	REDACT_KIND_KNOWN = 6,
 	REDACT_KIND_PRIVATE_KEY = 8,
-	REDACT_KIND_CUT = 35,   /* the end of a cut text, where half a secret may stand */
-	REDACT_KIND_NAME = 36,  /* a value whose own name says that it is secret */
-	REDACT_KIND_RULES = 37, /* first own pattern */
+	REDACT_KIND_NOTATION = 35, /* key_value in other notations */
+	REDACT_KIND_CUT = 36,      /* the end of a cut text, where half a secret may stand */
+	REDACT_KIND_NAME = 37,     /* a value whose own name says that it is secret */
+	REDACT_KIND_RULES = 38,    /* first own pattern */
 	REDACT_KINDS_MAX = REDACT_KIND_RULES + REDACT_RULES_MAX,
 	REDACT_KNOWN = REDACT_KIND_CUT - REDACT_KIND_KNOWN,
 };

@@ -260,7 +260,7 @@ static size_t grouped_card(const struct redact_search *s, size_t at)
 	uint8_t d[20], gap = s->p[at + 4];
 	size_t n = 4, i = at + 4, found = 0;
 
-	if (gap != ' ' && gap != '-')
+	if (gap != ' ' && gap != '-' && gap != '+') /* a space in forms */
 		return 0;
 	copy_digits(s, at, 4, d);
 	while (i < s->n && s->p[i] == gap) {
@@ -358,6 +358,27 @@ static bool is_ordinary(const uint8_t *p, size_t n)
 	return n < WORD_MAX && (!upper || !lower);
 }
 
+/* Behind a token; programs escape its + / = in URLs and in JSON. */
+static size_t token_end(const struct redact_search *s, size_t i)
+{
+	static const char *const escapes[] = { "\\/",     "%2b",     "%2f",    "%3d",
+					       "\\u002b", "\\u002f", "\\u003d" };
+	size_t k;
+
+	for (;;) {
+		while (redact_at(s, i, RC_TOKEN))
+			i++;
+		for (k = 0; k < sizeof(escapes) / sizeof(escapes[0]); k++)
+			if (s->n - i >= strlen(escapes[k]) &&
+			    redact_ends_with(s->p + i, strlen(escapes[k]), escapes[k],
+					     strlen(escapes[k])))
+				break;
+		if (k == sizeof(escapes) / sizeof(escapes[0]))
+			return i;
+		i += strlen(escapes[k]);
+	}
+}
+
 void redact_scheme(struct redact_search *s, size_t at, unsigned detectors)
 {
 	bool is_bearer = is_word_at(s, at, "bearer", 6);
@@ -372,8 +393,7 @@ void redact_scheme(struct redact_search *s, size_t at, unsigned detectors)
 	start = skip_gap(s, word);
 	if (start == word)
 		return;
-	for (end = start; redact_at(s, end, RC_TOKEN);)
-		end++;
+	end = token_end(s, start);
 	while (end > start && s->p[end - 1] == '.')
 		end--;
 	if (end > start && !is_ordinary(s->p + start, end - start))

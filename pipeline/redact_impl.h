@@ -78,6 +78,8 @@ enum redact_key {
 };
 /* By how the name p[0..n) ends. */
 enum redact_key redact_key_kind(const uint8_t *p, size_t n);
+/* Nothing, a constant of some language, a mask, or something that stands for a secret; n > 0. */
+bool redact_is_harmless(const uint8_t *p, size_t n);
 bool redact_ends_with(const uint8_t *p, size_t n, const char *end, size_t end_n);
 /* By the last byte of a name, BIT(letter & 31) of those that make it none of ours right before that. */
 extern const uint32_t redact_no_key_ends[256];

@@ -259,4 +259,10 @@ const struct redact_known redact_known[REDACT_KNOWN] = {
 	  .least = { .digits = 12 }, .check = redact_check_in },
 	{ "ca_sin", "\\b[0-9]{3}[ -][0-9]{3}[ -][0-9]{3}\\b", .national = REDACT_CA,
 	  .least = { .digits = 9 }, .check = redact_check_ca },
+	/* Only what stands in front of a value, whose end the check looks for: a value may be long. Of
+	 * elements the last letters of keys. */
+	{ "key_value",
+	  "\\\\u003[dD](.)|\\\\u0022 ?: ?(?:\\\\u0022)?(.)|\"[vV]alue\" ?: ?\"(.)"
+	  "|(?:ord|wd|ret|ken|key|Key|ase)>([^<])",
+	  .detector = REDACT_KEY_VALUE, .check = redact_check_notation },
 };

@@ -27,6 +27,9 @@ struct redact_known {
 
 extern const struct redact_known redact_known[REDACT_KNOWN];
 
+/* redact_notation.c */
+size_t redact_check_notation(struct str text, size_t start, size_t end);
+
 /* redact_ids.c */
 size_t redact_check_us(struct str text, size_t start, size_t end);
 size_t redact_check_uk(struct str text, size_t start, size_t end);

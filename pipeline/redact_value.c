@@ -102,7 +102,7 @@ static bool is_stand_in(const uint8_t *p, size_t n)
 }
 
 /* Nothing, a constant of some language, a mask, or something that stands for a secret. */
-static bool is_harmless(const uint8_t *p, size_t n)
+bool redact_is_harmless(const uint8_t *p, size_t n)
 {
 	static const char *const nothing[] = {
 		"null", "true", "false", "none", "nil", "undefined"
@@ -275,6 +275,10 @@ static size_t key_end(const struct redact_search *s, size_t mark, bool *ret_is_q
 		i--;
 	else if (i > 2 && s->p[i - 1] == 'D' && s->p[i - 2] == '5' && s->p[i - 3] == '%')
 		i -= 3;
+	if (i > 0 && s->p[i - 1] == '[') /* password[]= */
+		i--;
+	else if (i > 2 && s->p[i - 1] == 'B' && s->p[i - 2] == '5' && s->p[i - 3] == '%')
+		i -= 3;
 	if (i > 0 && (s->p[i - 1] == '"' || s->p[i - 1] == '\''))
 		i--; /* config["password"] = */
 	return i;
@@ -308,7 +312,7 @@ static bool is_empty_value(const struct redact_search *s, size_t mark, size_t st
 
 static void add_value(struct redact_search *s, size_t start, size_t end, bool is_json)
 {
-	if (is_harmless(s->p + start, end - start))
+	if (redact_is_harmless(s->p + start, end - start))
 		return;
 	s->key_end = end;
 	redact_add(s, KIND, start, end, is_json);
