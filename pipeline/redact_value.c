@@ -271,13 +271,13 @@ static size_t key_end(const struct redact_search *s, size_t mark, bool *ret_is_q
 		i--;
 	while (i > 0 && mark - i < 2 * SPACES_MAX && s->p[i - 1] == '\\')
 		i--;
+	if (i > 1 && !memcmp(s->p + i - 2, "[]", 2)) /* user[password][]= */
+		i -= 2;
+	else if (i > 5 && !memcmp(s->p + i - 6, "%5B%5D", 6))
+		i -= 6;
 	if (i > 0 && s->p[i - 1] == ']')
 		i--;
 	else if (i > 2 && s->p[i - 1] == 'D' && s->p[i - 2] == '5' && s->p[i - 3] == '%')
-		i -= 3;
-	if (i > 0 && s->p[i - 1] == '[') /* password[]= */
-		i--;
-	else if (i > 2 && s->p[i - 1] == 'B' && s->p[i - 2] == '5' && s->p[i - 3] == '%')
 		i -= 3;
 	if (i > 0 && (s->p[i - 1] == '"' || s->p[i - 1] == '\''))
 		i--; /* config["password"] = */
