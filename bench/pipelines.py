@@ -76,7 +76,8 @@ STAGES = {
       - labels: { level: }
       - redact: {}
 """),
-    "one of each": (secrets, lib.CONFIG_FILE_INPUT, r"""
+    # On corpus R, as the floor that its aim speaks of: 2.8 million lines of 195 bytes per CPU second.
+    "one of each": (None, lib.CONFIG_FILE_INPUT, r"""
       - regex: { expression: 'level=(?P<level>\w+)' }
       - labels: { level: }
       - redact: { detectors: [email, bearer, key_value] }
@@ -85,7 +86,10 @@ STAGES = {
 }
 
 
-def write(path, make, lines):
+def write(bench, path, make, lines):
+    if not make:
+        bench.gen("--out", f"file:{path}", "--lines", lines, "--number", "--corpus", "R", "--seed", 42, "--hits", 2)
+        return lines
     r = random.Random(42)
     unnumbered = make is java
     with open(path, "w") as f:
@@ -118,7 +122,7 @@ def run_pipelines(bench, args):
           f"  {'':12} {'agent':>9} {'floor-file':>11} {'ratio':>8} {'+-':>6} {'lines/s/core':>13}")
     for name, (make, inputs, stages) in STAGES.items():
         path = os.path.join(bench.workdir, f"{name.replace(' ', '')}.log")
-        numbered = write(path, make, lines)
+        numbered = write(bench, path, make, lines)
         pipeline = lib.CONFIG_PLAIN.replace("    to:", "    stages:" + stages.replace("{", "{{").replace("}", "}}") + "    to:")
         rounds = []
         for i in range(args.pairs + 1):

@@ -263,6 +263,6 @@ const struct redact_known redact_known[REDACT_KNOWN] = {
 	 * elements the last letters of keys. */
 	{ "key_value",
 	  "\\\\u003[dD](.)|\\\\u0022 ?: ?(?:\\\\u0022)?(.)|\"[vV]alue\" ?: ?\"(.)"
-	  "|(?:ord|wd|ret|ken|key|Key|ase)>([^<])",
+	  "|(?:ord>|wd>|ret>|ken>|key>|Key>|ase>)([^<])",
 	  .detector = REDACT_KEY_VALUE, .check = redact_check_notation },
 };
