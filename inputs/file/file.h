@@ -86,6 +86,7 @@ struct arrival {
 /* Files that wait for a round to begin. */
 struct pace_list {
 	struct tail *first, **end;
+	uint32_t nresting; /* others, which are not looked at in it */
 };
 
 struct file_input {

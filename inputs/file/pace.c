@@ -92,7 +92,8 @@ static void begin_round(struct file_input *fi)
 	struct tail *t;
 
 	loop_timer_del(fi->in->loop, &fi->pace_timer);
-	fi->pace_looks = 0;
+	fi->pace_looks = due->nresting;
+	due->nresting = 0;
 	fi->pace_began_ns = clock_mono_ns();
 	while ((t = due->first)) {
 		pace_forget(t);
@@ -183,7 +184,8 @@ void pace_found(struct tail *t, size_t nlines)
 		hold(t);
 	/* As if it had been looked at in them. */
 	t->active->ngrown += REST_ROUNDS;
-	fi->pace_looks += REST_ROUNDS;
+	for (uint32_t i = 1; i <= REST_ROUNDS; i++)
+		due_in(fi, fi->pace_round + i)->nresting++;
 }
 
 void pace_written(struct tail *t)

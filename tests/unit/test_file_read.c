@@ -250,7 +250,9 @@ static void pace(void)
 	append_numbered(g, "3.log", "b", 0, 20);
 	UNTIL(g, g->ngot == 25);
 	EQ_INT(t[3]->pace_round - fi->pace_round, PACE_LISTS - 1);
-	EQ_INT(fi->pace_looks, 2 + PACE_LISTS - 1);
+	EQ_INT(fi->pace_looks, 2);
+	for (uint32_t i = 1; i < PACE_LISTS; i++)
+		EQ_INT(fi->held[(fi->pace_round + i) % PACE_LISTS].nresting, 1);
 	pace_written(t[2]);
 	pace_written(t[3]);
 	fi->pace_began_ns = 0; /* each round is over at once */
