@@ -131,8 +131,8 @@ def test_killed_in_the_middle(agent, loki, tenant, tmp_path, packer, request):
 
 
 def test_bombs_and_damage(agent, loki, tenant, tmp_path):
-	"""A gigabyte of zeros, and one of a line, in a megabyte; one that is damaged, one that is cut off: the log beside them
-	flows, what can be read is there, and the rest is counted."""
+	"""256 MiB of zeros, and of a line (more than a gigabyte in a long run), in a megabyte; one that is damaged, one that is
+	cut off: the log beside them flows, what can be read is there, and the rest is counted."""
 	logs = tmp_path / "logs"
 	logs.mkdir()
 	lines = numbered(20_000)
