@@ -87,6 +87,7 @@ static const struct {
 	{ "GET", "/status", THIS_MACHINE, admin_status },
 	{ "GET", "/config", THIS_MACHINE, answer_config },
 	{ "GET", "/tap", CONTROL, admin_tap },
+	{ "POST", "/reload", CONTROL, admin_reload },
 };
 
 /* An address, or localhost: a name of somewhere else would be a browser that was led here. */

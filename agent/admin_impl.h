@@ -51,4 +51,7 @@ void admin_tap(struct admin *admin, struct http_conn *c, const struct http1_head
 /* admin_page.c: the page at / */
 void admin_page(struct admin *admin, struct http_conn *c, const struct http1_head *head);
 
+/* admin_reload.c */
+void admin_reload(struct admin *admin, struct http_conn *c, const struct http1_head *head);
+
 #endif

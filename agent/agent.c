@@ -12,6 +12,7 @@
 
 #include "agent/admin.h"
 #include "agent/agent_impl.h"
+#include "agent/reload.h"
 #include "agent/state_dir.h"
 #include "lib/clock.h"
 #include "lib/lockfile.h"
@@ -60,52 +61,61 @@ static bool ledger_balances(struct agent *a)
 {
 	bool balances = true;
 
-	for (size_t i = 0; i < a->plan->npipelines; i++) {
-		for (size_t k = 0; k < a->pipes[i].plan->nto; k++) {
-			struct flow *f = a->pipes[i].flows[k];
-
-			log_ledger(f);
-			if (metric_value(f->held) == atomic_load(&f->left))
-				continue;
-			balances = false;
-			log_error("the ledger does not balance; please report this",
-				  KV_S("pipeline", f->pipeline), KV_S("output", f->output));
-		}
+	for (struct flow *f = a->flows; f; f = f->next) {
+		log_ledger(f);
+		if (metric_value(f->held) == atomic_load(&f->left))
+			continue;
+		balances = false;
+		log_error("the ledger does not balance; please report this",
+			  KV_S("pipeline", f->pipeline), KV_S("output", f->output));
 	}
 	return balances;
 }
 
-/* Stopping */
+/* Stopping: inputs, then lanes, then outputs, all of it before the deadline. The loop turns meanwhile. */
 
-static void stop_loop(struct agent *a)
+static bool lanes_have_ended(struct agent *a)
 {
-	loop_timer_del(a->loop, &a->drain);
-	loop_stop(a->loop);
+	for (uint32_t i = 0; i < a->nlanes && !a->lanes_ended; i++)
+		if (!lane_has_ended(a->lanes[i]))
+			return false;
+	for (uint32_t i = 0; i < a->nlanes && !a->lanes_ended; i++)
+		lane_join(a->lanes[i]);
+	if (!a->lanes_ended)
+		service_unwatch(&a->service);
+	a->lanes_ended = true;
+	return true;
 }
 
 static bool is_drained(struct agent *a)
 {
-	for (size_t i = 0; i < a->plan->noutputs; i++)
-		if (!output_is_drained(&a->outputs[i]))
+	for (struct output_run *o = a->outputs; o; o = o->next)
+		if (!o->is_stopped && !output_is_drained(&o->out))
 			return false;
-	for (size_t i = 0; i < a->ninputs_open; i++)
-		if (a->inputs[i].ops && !a->inputs[i].ops->is_idle(&a->inputs[i]))
+	for (struct input_run *i = a->inputs; i; i = i->next) {
+		if (!i->is_open || (i->is_leaving && !atomic_load(&i->in.acks.open)))
+			continue;
+		if (!i->in.ops->is_idle(&i->in))
 			return false;
+	}
 	return true;
 }
 
 static void on_drain(struct timer *t)
 {
 	struct agent *a = container_of(t, struct agent, drain);
+	bool have_ended = lanes_have_ended(a);
 
-	if (is_drained(a)) {
-		stop_loop(a);
+	if (have_ended)
+		agent_settle(a);
+	if (have_ended && is_drained(a)) {
+		loop_stop(a->loop);
 		return;
 	}
-	if (loop_now_ns(a->loop) >= a->deadline_ns) {
+	if (have_ended && loop_now_ns(a->loop) >= atomic_load(&a->deadline_ns)) {
 		log_warn("shutdown timeout is over; what is not delivered stays with its source "
 			 "where that can be read again, and is counted");
-		stop_loop(a);
+		loop_stop(a->loop);
 		return;
 	}
 	loop_timer_in(a->loop, t, DRAIN_CHECK_NS, on_drain);
@@ -114,7 +124,11 @@ static void on_drain(struct timer *t)
 static void begin_stop(struct agent *a)
 {
 	if (a->is_stopping) { /* told twice: now */
-		a->deadline_ns = 0;
+		atomic_store(&a->deadline_ns, 0);
+		return;
+	}
+	if (a->next) {
+		a->must_stop = true;
 		return;
 	}
 	a->is_stopping = true;
@@ -122,18 +136,21 @@ static void begin_stop(struct agent *a)
 	log_info("stopping: delivering what was accepted",
 		 KV_D("timeout_s", (double)a->plan->shutdown_timeout_ns / 1e9));
 	service_stopping(&a->service, a->plan->shutdown_timeout_ns);
-	for (size_t i = 0; i < a->ninputs_open; i++)
-		if (a->inputs[i].ops)
-			a->inputs[i].ops->stop(&a->inputs[i]);
+	agent_reload_refuse(a);
+	atomic_store(&a->deadline_ns, clock_mono_ns() + a->plan->shutdown_timeout_ns);
+	for (struct input_run *i = a->inputs; i; i = i->next)
+		if (i->is_started && !i->is_leaving)
+			i->in.ops->stop(&i->in);
 	admin_stop(a->admin);
 	for (uint32_t i = 0; i < a->nlanes; i++)
-		lane_stop(a->lanes[i]);
-	a->lanes_started = false;
-	service_unwatch(&a->service);
-	for (size_t i = 0; i < a->plan->noutputs; i++)
-		output_flush(&a->outputs[i]);
-	a->deadline_ns = clock_mono_ns() + a->plan->shutdown_timeout_ns;
+		lane_end(a->lanes[i], &a->deadline_ns);
 	loop_timer_in(a->loop, &a->drain, 0, on_drain);
+}
+
+void agent_reloaded(struct agent *a)
+{
+	if (a->must_stop)
+		begin_stop(a);
 }
 
 static void on_signal(struct io *io, uint32_t events)
@@ -144,8 +161,7 @@ static void on_signal(struct io *io, uint32_t events)
 	(void)events;
 	while (read(io->fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP)
-			log_warn(
-				"SIGHUP: reloading is not supported yet; restart to apply changes");
+			agent_reload(a, NULL);
 		else
 			begin_stop(a);
 	}
@@ -187,9 +203,8 @@ static int64_t records_in(const struct agent *a)
 {
 	int64_t records = 0;
 
-	for (size_t i = 0; i < a->ninputs_open; i++)
-		if (a->inputs[i].records)
-			records += metric_value(a->inputs[i].records);
+	for (const struct flow *f = a->flows; f; f = f->next)
+		records += metric_value(f->in);
 	return records;
 }
 
@@ -197,15 +212,13 @@ static void count(void *ctx, struct service_counts *ret)
 {
 	struct agent *a = ctx;
 
-	ret->in = records_in(a);
-	for (size_t i = 0; i < a->plan->npipelines; i++) {
-		for (size_t k = 0; k < a->pipes[i].plan->nto; k++) {
-			struct flow *f = a->pipes[i].flows[k];
-
-			ret->delivered += metric_value(f->delivered);
-			ret->dropped += atomic_load(&f->dropped_total);
-			ret->held += metric_value(f->held);
-		}
+	for (struct input_run *i = a->inputs; i; i = i->next)
+		if (i->is_open && !i->is_leaving)
+			ret->in += metric_value(i->in.records);
+	for (struct flow *f = a->flows; f; f = f->next) {
+		ret->delivered += metric_value(f->delivered);
+		ret->dropped += atomic_load(&f->dropped_total);
+		ret->held += metric_value(f->held);
 	}
 }
 
@@ -239,24 +252,40 @@ static void on_housekeeping(struct timer *t)
 
 double agent_oldest_s(const struct agent *a, size_t output)
 {
-	int64_t made_ns =
-		atomic_load_explicit(&a->outputs[output].held.oldest_ns, memory_order_relaxed);
-	int64_t age_ns = made_ns ? clock_mono_ns() - made_ns : 0;
+	double oldest_s = 0;
 
-	return age_ns > 0 ? (double)age_ns / 1e9 : 0;
+	for (const struct output_run *o = a->outputs; o; o = o->next) {
+		int64_t made_ns = atomic_load_explicit(
+			&((struct output_run *)(uintptr_t)o)->out.held.oldest_ns,
+			memory_order_relaxed);
+		double age_s = made_ns ? (double)(clock_mono_ns() - made_ns) / 1e9 : 0;
+
+		if (!strcmp(o->plan->name, a->plan->outputs[output].name) && age_s > oldest_s)
+			oldest_s = age_s;
+	}
+	return oldest_s;
+}
+
+/* The youngest of that name. */
+const struct pipe_run *agent_pipe(const struct agent *a, size_t pipeline)
+{
+	const struct pipe_run *found = NULL;
+
+	for (const struct pipe_run *p = a->pipes; p; p = p->next)
+		if (!strcmp(p->plan->name, a->plan->pipelines[pipeline].name))
+			found = p;
+	CHECK(found && found->state != PIPE_CLOSING);
+	return found;
 }
 
 void agent_measure(struct agent *a)
 {
-	for (size_t i = 0; i < a->plan->npipelines; i++) {
-		struct pipe_run *p = &a->pipes[i];
-
-		metric_set(p->budget_used,
-			   p->budget.total_bytes - atomic_load(&p->budget.free_bytes));
-	}
+	for (const struct share *s = a->shares; s; s = s->next)
+		metric_set(s->used, budget_used(&s->budget));
 	for (size_t i = 0; i < a->plan->noutputs; i++)
-		metric_set(metric_get(METRIC_OUTPUT_OLDEST, "output", a->outputs[i].name, NULL),
-			   (int64_t)(agent_oldest_s(a, i) * 1000));
+		metric_set(
+			metric_get(METRIC_OUTPUT_OLDEST, "output", a->plan->outputs[i].name, NULL),
+			(int64_t)(agent_oldest_s(a, i) * 1000));
 }
 
 static bool is_full(const char *path)
@@ -276,18 +305,18 @@ const char *agent_unready(const struct agent *a)
 					   : NULL;
 }
 
-static void start_all(struct agent *a)
+static void start_all(struct agent *a, struct setup *s)
 {
-	for (size_t i = 0; i < a->plan->noutputs; i++)
-		output_start(&a->outputs[i]);
+	for (size_t i = 0; i < s->config->plan.npipelines; i++)
+		for (uint32_t lane = 0; lane < a->nlanes; lane++)
+			lane_add_chain(a->lanes[lane], s->pipes[i]->chains[lane]);
 	for (uint32_t i = 0; i < a->nlanes; i++)
 		lane_start(a->lanes[i]);
-	for (size_t i = 0; i < a->ninputs_open; i++)
-		if (a->inputs[i].ops)
-			a->inputs[i].ops->start(&a->inputs[i]);
+	agent_commit(a, s);
 	loop_timer_in(a->loop, &a->housekeeping, HOUSEKEEPING_NS, on_housekeeping);
 	a->is_ready = true;
 	a->started_ns = clock_mono_ns();
+	agent_note_reload(a, true);
 	watch_loops(a);
 	service_ready(&a->service, count, a);
 	metric_set(metric_get(METRIC_BUILD_INFO, "version", TAILRACE_VERSION, NULL), 1);
@@ -298,9 +327,16 @@ static void start_all(struct agent *a)
 
 static void end_all(struct agent *a)
 {
-	for (size_t i = 0; i < a->plan->noutputs; i++)
-		output_stop(&a->outputs[i]);
+	for (struct output_run *o = a->outputs; o; o = o->next) {
+		if (o->is_stopped)
+			continue;
+		if (!o->is_started) /* counts what is there for it */
+			output_start(&o->out);
+		output_stop(&o->out);
+	}
 	loop_timer_del(a->loop, &a->housekeeping);
+	loop_timer_del(a->loop, &a->settling);
+	loop_timer_del(a->loop, &a->drain);
 	loop_io_del(a->loop, &a->signals);
 	close(a->signals.fd);
 	/* Acks that the outputs posted last. */
@@ -308,9 +344,15 @@ static void end_all(struct agent *a)
 	loop_once(a->loop, 0);
 }
 
-int agent_run(const struct plan *plan, struct err *err)
+int agent_run(struct config *config, const char *path, struct err *err)
 {
-	struct agent a = { .plan = plan, .signals.fd = -1 };
+	const struct plan *plan = &config->plan;
+	struct agent a = { .config = config_keep(config),
+			   .plan = plan,
+			   .path = path,
+			   .admin_config = config_keep(config),
+			   .signals.fd = -1 };
+	struct setup *setup = NULL;
 	bool balances = true;
 	int rc, lock;
 
@@ -321,14 +363,18 @@ int agent_run(const struct plan *plan, struct err *err)
 	if (rc >= 0)
 		rc = watch_signals(&a, err);
 	if (rc == 0)
-		rc = agent_build(&a, err);
+		agent_make_lanes(&a, plan);
+	if (rc == 0)
+		rc = setup_new(&a, config, &setup, err);
 	if (rc == 0)
 		rc = admin_new(&a, &a.admin, err);
 	if (rc == 0) {
-		start_all(&a);
+		start_all(&a, setup);
 		loop_run(a.loop);
 		end_all(&a);
 		balances = ledger_balances(&a);
+	} else {
+		setup_free(setup);
 	}
 	if (rc < 0 && err)
 		service_failed(&a.service, err->text);

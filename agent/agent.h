@@ -7,7 +7,7 @@
 #include "lib/conf.h"
 #include "outputs/output.h"
 
-/* What the configuration says, names resolved. Borrowed by the agent for its whole life. */
+/* What the configuration says, names resolved. */
 struct plan_input {
 	const char *name;
 	const struct input_ops *ops;
@@ -55,9 +55,11 @@ struct plan {
  * The first thing `run` does. */
 void agent_expect_stop(void);
 
-/* Runs until SIGTERM or SIGINT and a drain. Returns the exit code: 0; 1 when it could not start
- * (err says why). */
-int agent_run(const struct plan *plan, struct err *err);
+struct config;
+
+/* Runs until SIGTERM or SIGINT and a drain. path: where SIGHUP reads a new configuration, see reload.h. Returns the
+ * exit code: 0; 1 when it could not start (err says why). */
+int agent_run(struct config *config, const char *path, struct err *err);
 
 /* Opens everything that can fail without touching sockets or state: stages, patterns. */
 int agent_check(const struct plan *plan, struct err *err);

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* From a plan to wired-up outputs, pipelines, lanes and inputs. */
-#include <errno.h>
-
+/* Making and freeing outputs, pipelines, lanes and inputs; a setup of them from a plan. */
 #include "agent/admin.h"
 #include "agent/agent_impl.h"
-#include "lib/log.h"
 #include "lib/mem.h"
 
 #define PROGRAM_BYTES ((size_t)21 << 20) /* below the least `memory` */
@@ -23,17 +20,13 @@ static void sink_submit(void *ctx, uint32_t lane, struct block *block)
 	output_submit(ctx, lane, block);
 }
 
+/* ---- memory ---- */
+
 /* `memory` means the whole process. Measured, full, with a slow and with a quick Loki: 12 MiB are the program and its
  * libraries, 9 MiB the requests on their way, and a record costs a fifth more than what it is charged. */
 static size_t records_bytes(const struct plan *plan)
 {
 	return (plan->memory_bytes - PROGRAM_BYTES) / 6 * 5;
-}
-
-/* Equal parts for the pipelines, so that none can starve another. */
-static int64_t share_bytes(const struct plan *plan)
-{
-	return (int64_t)(records_bytes(plan) / (plan->npipelines ? plan->npipelines : 1));
 }
 
 /* More slots than the budgets can ever fill: a push into a ring then never fails for long. */
@@ -42,239 +35,473 @@ static size_t ring_capacity(const struct plan *plan)
 	return (records_bytes(plan) + (size_t)DROP_BUDGET_BYTES) / CHARGE_MIN * 2;
 }
 
-static int build_outputs(struct agent *a, struct err *err)
+static struct share *share_of(struct agent *a, const struct plan *plan, const char *pipeline)
 {
-	const struct plan *plan = a->plan;
+	struct share **at = &a->shares;
 
-	a->outputs = mem_array(plan->noutputs, sizeof(*a->outputs));
-	a->drop_budgets = mem_array(plan->noutputs, sizeof(*a->drop_budgets));
-	for (size_t i = 0; i < plan->noutputs; i++) {
-		const struct plan_output *p = &plan->outputs[i];
-		struct output *out = &a->outputs[i];
-		int rc;
-
-		out->name = p->name;
-		out->ops = p->ops;
-		out->conf = p->conf;
-		out->is_blocking = p->is_blocking;
-		out->state = mem_zalloc(p->ops->state_size);
-		out->state_dir = plan->state_dir;
-		budget_init(&a->drop_budgets[i], DROP_BUDGET_BYTES);
-		if (!p->is_blocking)
-			out->budget = &a->drop_budgets[i];
-		output_setup(out, a->nlanes, ring_capacity(plan));
-		a->noutputs_open++;
-		rc = p->ops->open ? p->ops->open(out, err) : 0;
-		if (rc < 0) {
-			if (err && !err->where[0])
-				err_where(err, "output %s", p->name);
-			return rc;
-		}
+	while (*at && strcmp((*at)->name, pipeline))
+		at = &(*at)->next;
+	if (!*at) {
+		*at = mem_zalloc(sizeof(**at));
+		(*at)->name = mem_dup(pipeline, strlen(pipeline) + 1);
+		budget_init(&(*at)->budget, 0);
+		(*at)->total = metric_get(METRIC_BUDGET_BYTES, "pipeline", pipeline, NULL);
+		(*at)->used = metric_get(METRIC_BUDGET_USED, "pipeline", pipeline, NULL);
 	}
-	return 0;
+	if (!(*at)->is_live) /* inputs size their batches by it */
+		budget_resize(&(*at)->budget, (int64_t)(records_bytes(plan) / plan->npipelines));
+	return *at;
 }
 
-static void build_sinks(struct agent *a, struct pipe_run *pipe)
+/* Equal parts for the pipelines, so that none can starve another. One that has gone has its part until it has given
+ * everything back. */
+void agent_share_memory(struct agent *a)
 {
-	const struct plan_pipeline *p = pipe->plan;
+	size_t n = 0;
 
-	pipe->sinks = mem_array(p->nto, sizeof(*pipe->sinks));
-	pipe->flows = mem_array(p->nto, sizeof(*pipe->flows));
-	for (size_t i = 0; i < p->nto; i++) {
-		struct output *out = &a->outputs[p->to[i]];
+	for (struct share *s = a->shares; s; s = s->next)
+		n += s->is_live || budget_used(&s->budget) > 0;
+	for (struct share *s = a->shares; s; s = s->next) {
+		bool has_part = s->is_live || budget_used(&s->budget) > 0;
+		int64_t bytes = has_part ? (int64_t)(records_bytes(a->plan) / n) : 0;
 
-		pipe->flows[i] = flow_new(p->name, out->name);
-		pipe->sinks[i] = (struct sink){ .ctx = out,
-						.flow = pipe->flows[i],
-						.is_blocking = out->is_blocking,
-						.encode = sink_encode,
-						.submit = sink_submit,
-						.budget = out->budget };
+		if (s->budget.total_bytes != bytes)
+			budget_resize(&s->budget, bytes);
+		metric_set(s->total, bytes);
 	}
 }
 
-static int build_chains(struct agent *a, size_t index, struct err *err)
+static struct flow *flow_of(struct agent *a, const char *pipeline, const char *output)
 {
-	struct pipe_run *pipe = &a->pipes[index];
-	size_t nfrom = pipe->plan->nfrom;
+	struct flow **at = &a->flows;
 
-	pipe->front = mem_array(nfrom, sizeof(*pipe->front));
-	for (size_t i = 0; i < nfrom; i++)
-		pipe->front[i] = a->plan->inputs[pipe->plan->from[i]].stages;
-	for (uint32_t lane = 0; lane < a->nlanes; lane++) {
-		struct chain_conf conf = { .pipeline = pipe->plan->name,
-					   .stages = pipe->plan->stages,
-					   .front = pipe->front,
-					   .nfront = nfrom,
-					   .sinks = pipe->sinks,
-					   .nsinks = pipe->plan->nto,
-					   .budget = &pipe->budget,
-					   .loop = lane_loop(a->lanes[lane]),
-					   .lane = lane,
-					   .max_streams = pipe->plan->max_streams,
-					   .label_limits = pipe->plan->label_limits };
-		struct chain *chain;
-		int rc = chain_open(&conf, &chain, err);
-
-		if (rc < 0) {
-			if (err && !err->where[0])
-				err_where(err, "pipeline %s", pipe->plan->name);
-			return rc;
-		}
-		lane_set_chain(a->lanes[lane], index, chain);
-	}
-	return 0;
+	while (*at && (strcmp((*at)->pipeline, pipeline) || strcmp((*at)->output, output)))
+		at = &(*at)->next;
+	if (!*at)
+		*at = flow_new(pipeline, output);
+	return *at;
 }
 
-static void build_intake(struct agent *a, size_t index)
-{
-	struct pipe_run *pipe = &a->pipes[index];
-	struct intake *intake = &pipe->intake;
+/* ---- outputs ---- */
 
-	*intake = (struct intake){ .pipeline = index,
-				   .lanes = a->lanes,
-				   .nlanes = a->nlanes,
-				   .flows = pipe->flows,
-				   .nflows = pipe->plan->nto,
-				   .port_capacity = ring_capacity(a->plan) };
-	if (lane_is_fused(a->lanes[0]))
-		return;
-	intake->ports = mem_array(a->nlanes, sizeof(*intake->ports));
-	for (uint32_t lane = 0; lane < a->nlanes; lane++)
-		intake->ports[lane] = lane_port_new(a->lanes[lane], index, intake->port_capacity);
+static struct output_run *output_run_new(const struct agent *a, struct config *config,
+					 const struct plan_output *p)
+{
+	struct output_run *o = mem_zalloc(sizeof(*o));
+	struct output *out = &o->out;
+
+	o->config = config_keep(config);
+	o->plan = p;
+	out->name = p->name;
+	out->ops = p->ops;
+	out->conf = p->conf;
+	out->is_blocking = p->is_blocking;
+	out->state = mem_zalloc(p->ops->state_size);
+	out->state_dir = config->plan.state_dir;
+	budget_init(&o->drop_budget, DROP_BUDGET_BYTES);
+	if (!p->is_blocking)
+		out->budget = &o->drop_budget;
+	output_setup(out, a->nlanes, ring_capacity(&config->plan));
+	return o;
 }
 
-static int build_pipelines(struct agent *a, struct err *err)
+void output_run_free(struct output_run *o)
 {
-	const struct plan *plan = a->plan;
-
-	a->lanes = mem_array(a->nlanes, sizeof(*a->lanes));
-	for (uint32_t i = 0; i < a->nlanes; i++)
-		a->lanes[i] = lane_new(i, plan->threads > 1 ? NULL : a->loop, plan->npipelines);
-	a->pipes = mem_array(plan->npipelines, sizeof(*a->pipes));
-	for (size_t i = 0; i < plan->npipelines; i++) {
-		struct pipe_run *pipe = &a->pipes[i];
-		int rc;
-
-		pipe->plan = &plan->pipelines[i];
-		budget_init(&pipe->budget, share_bytes(plan));
-		pipe->budget_total =
-			metric_get(METRIC_BUDGET_BYTES, "pipeline", pipe->plan->name, NULL);
-		pipe->budget_used =
-			metric_get(METRIC_BUDGET_USED, "pipeline", pipe->plan->name, NULL);
-		metric_set(pipe->budget_total, pipe->budget.total_bytes);
-		build_sinks(a, pipe);
-		build_intake(a, i);
-		a->npipes_built++;
-		rc = build_chains(a, i, err);
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
+	if (o->out.ops->close)
+		o->out.ops->close(&o->out);
+	output_teardown(&o->out);
+	mem_free(o->out.state);
+	budget_fini(&o->drop_budget);
+	config_free(o->config);
+	mem_free(o);
 }
 
-/* ret_entry: of the input's records in the pipeline's chains. */
-static struct pipe_run *pipe_of(struct agent *a, size_t input, uint32_t *ret_entry)
+static bool is_same_output(const struct output_run *o, const struct plan_output *p)
 {
-	for (size_t i = 0; i < a->plan->npipelines; i++)
-		for (size_t k = 0; k < a->plan->pipelines[i].nfrom; k++)
-			if (a->plan->pipelines[i].from[k] == input) {
-				*ret_entry = (uint32_t)k + 1;
-				return &a->pipes[i];
-			}
-	return NULL;
+	return !o->is_leaving && !strcmp(o->plan->name, p->name) && o->plan->ops == p->ops &&
+	       o->plan->is_blocking == p->is_blocking &&
+	       conf_is_same(p->ops->conf, o->plan->conf, p->conf);
 }
 
-static int build_inputs(struct agent *a, struct err *err)
+static int make_output(struct agent *a, struct setup *s, size_t index, struct err *err)
 {
-	const struct plan *plan = a->plan;
-
-	a->inputs = mem_array(plan->ninputs, sizeof(*a->inputs));
-	for (size_t i = 0; i < plan->ninputs; i++) {
-		const struct plan_input *p = &plan->inputs[i];
-		struct input *in = &a->inputs[i];
-		struct pipe_run *pipe = pipe_of(a, i, &in->entry);
-		int rc;
-
-		a->ninputs_open++;
-		if (!pipe) /* the loader said so; nothing reads it */
-			continue;
-		in->name = p->name;
-		in->ops = p->ops;
-		in->conf = p->conf;
-		in->state = mem_zalloc(p->ops->state_size);
-		in->loop = a->loop;
-		in->state_dir = plan->state_dir;
-		in->hostname = plan->hostname;
-		in->intake = &pipe->intake;
-		in->budget = &pipe->budget;
-		input_setup(in);
-		rc = p->ops->open(in, err);
-		if (rc < 0) {
-			if (err && !err->where[0])
-				err_where(err, "input %s", p->name);
-			return rc;
-		}
-	}
-	return 0;
-}
-
-int agent_build(struct agent *a, struct err *err)
-{
+	const struct plan_output *p = &s->config->plan.outputs[index];
+	struct output_run *o = a->outputs;
 	int rc;
 
-	a->nlanes = a->plan->threads > 1 ? a->plan->threads : 1;
-	rc = build_outputs(a, err);
-	if (rc == 0)
-		rc = build_pipelines(a, err);
-	if (rc == 0)
-		rc = build_inputs(a, err);
+	while (o && !is_same_output(o, p))
+		o = o->next;
+	s->outputs[index] = o ? o : output_run_new(a, s->config, p);
+	if (o || !p->ops->open)
+		return 0;
+	rc = p->ops->open(&s->outputs[index]->out, err);
+	if (rc < 0 && err && !err->where[0])
+		err_where(err, "output %s", p->name);
 	return rc;
 }
 
-static void free_pipe(struct agent *a, struct pipe_run *pipe)
+/* ---- inputs ---- */
+
+struct input_run *input_run_new(const struct agent *a, struct config *config,
+				const struct plan_input *p)
 {
-	for (uint32_t lane = 0; pipe->intake.ports && lane < a->nlanes; lane++)
-		lane_port_free(pipe->intake.ports[lane]);
-	mem_free(pipe->intake.ports);
+	struct input_run *i = mem_zalloc(sizeof(*i));
+	struct input *in = &i->in;
+
+	i->config = config_keep(config);
+	i->plan = p;
+	in->name = p->name;
+	in->ops = p->ops;
+	in->conf = p->conf;
+	in->loop = a->loop;
+	in->state_dir = config->plan.state_dir;
+	in->hostname = config->plan.hostname;
+	return i;
+}
+
+static void input_run_close(struct input_run *i)
+{
+	i->in.ops->close(&i->in);
+	budget_forget(i->in.budget, &i->in.waiter);
+	mem_free(TAKE(i->in.state));
+	i->is_open = false;
+}
+
+int input_run_open(struct input_run *i, struct err *err)
+{
+	int rc;
+
+	i->in.state = mem_zalloc(i->plan->ops->state_size);
+	input_setup(&i->in);
+	i->is_open = true;
+	rc = i->plan->ops->open(&i->in, err);
+	if (rc < 0) {
+		input_run_close(i);
+		if (err && !err->where[0])
+			err_where(err, "input %s", i->plan->name);
+	}
+	return rc;
+}
+
+void input_run_free(struct input_run *i)
+{
+	if (i->is_open)
+		input_run_close(i);
+	config_free(i->config);
+	mem_free(i);
+}
+
+static bool is_same_input(const struct input_run *i, const struct plan_input *p)
+{
+	return !i->is_leaving && !strcmp(i->plan->name, p->name) && i->plan->ops == p->ops &&
+	       conf_is_same(p->ops->conf, i->plan->conf, p->conf);
+}
+
+static void make_input(struct agent *a, struct setup *s, size_t index)
+{
+	const struct plan_input *p = &s->config->plan.inputs[index];
+	struct input_run *i = a->inputs;
+
+	while (i && !is_same_input(i, p))
+		i = i->next;
+	s->inputs[index] = i ? i : input_run_new(a, s->config, p);
+}
+
+/* Behind the pipelines, into which receiving threads have ports. */
+static int open_input(struct agent *a, struct setup *s, size_t index, struct err *err)
+{
+	struct input_run *i = s->inputs[index];
+
+	if (i->is_listed)
+		return 0;
+	i->in.intake = setup_intake(s, index, &i->pipe);
+	for (struct input_run *old = a->inputs; old; old = old->next)
+		if (i->plan->ops->is_alone && !strcmp(old->plan->name, i->plan->name))
+			return 0; /* later: agent_settle() */
+	return input_run_open(i, err);
+}
+
+/* ---- pipelines ---- */
+
+struct intake *setup_intake(const struct setup *s, size_t input, struct pipe_run **ret_pipe)
+{
+	for (size_t i = 0; i < s->config->plan.npipelines; i++) {
+		const struct plan_pipeline *p = &s->config->plan.pipelines[i];
+
+		for (size_t k = 0; k < p->nfrom; k++) {
+			if (p->from[k] != input)
+				continue;
+			*ret_pipe = s->pipes[i];
+			return &s->pipes[i]->intakes[k];
+		}
+	}
+	CHECK(false); /* the plan has only inputs that feed something */
+	return NULL;
+}
+
+static void make_sinks(struct agent *a, struct setup *s, struct pipe_run *pipe)
+{
+	const struct plan_pipeline *p = pipe->plan;
+
+	pipe->outputs = mem_array(p->nto, sizeof(*pipe->outputs));
+	pipe->sinks = mem_array(p->nto, sizeof(*pipe->sinks));
+	pipe->flows = mem_array(p->nto, sizeof(*pipe->flows));
+	for (size_t i = 0; i < p->nto; i++) {
+		struct output_run *o = s->outputs[p->to[i]];
+
+		o->npipes++;
+		pipe->outputs[i] = o;
+		pipe->flows[i] = flow_of(a, p->name, o->out.name);
+		pipe->sinks[i] = (struct sink){ .ctx = &o->out,
+						.flow = pipe->flows[i],
+						.is_blocking = o->out.is_blocking,
+						.encode = sink_encode,
+						.submit = sink_submit,
+						.budget = o->out.budget };
+	}
+}
+
+static int make_chains(struct agent *a, struct setup *s, struct pipe_run *pipe, struct err *err)
+{
+	const struct plan_pipeline *p = pipe->plan;
+
+	pipe->chains = mem_array(a->nlanes, sizeof(struct chain *));
+	pipe->front = mem_array(p->nfrom, sizeof(*pipe->front));
+	for (size_t i = 0; i < p->nfrom; i++)
+		pipe->front[i] = s->config->plan.inputs[p->from[i]].stages;
+	for (uint32_t lane = 0; lane < a->nlanes; lane++) {
+		struct chain_conf conf = { .pipeline = p->name,
+					   .stages = p->stages,
+					   .front = pipe->front,
+					   .nfront = p->nfrom,
+					   .sinks = pipe->sinks,
+					   .nsinks = p->nto,
+					   .budget = &pipe->share->budget,
+					   .loop = lane_loop(a->lanes[lane]),
+					   .lane = lane,
+					   .max_streams = p->max_streams,
+					   .label_limits = p->label_limits };
+		int rc = chain_open(&conf, &pipe->chains[lane], err);
+
+		if (rc < 0) {
+			if (err && !err->where[0])
+				err_where(err, "pipeline %s", p->name);
+			return rc;
+		}
+	}
+	return 0;
+}
+
+static void make_intakes(struct agent *a, struct pipe_run *pipe, size_t port_capacity)
+{
+	pipe->intakes = mem_array(pipe->plan->nfrom, sizeof(*pipe->intakes));
+	for (size_t i = 0; i < pipe->plan->nfrom; i++)
+		pipe->intakes[i] = (struct intake){ .way = { .chains = pipe->chains,
+							     .entry = (uint32_t)i + 1 },
+						    .lanes = a->lanes,
+						    .nlanes = a->nlanes,
+						    .flows = pipe->flows,
+						    .nflows = pipe->plan->nto,
+						    .budget = &pipe->share->budget,
+						    .ports = a->ports,
+						    .port_capacity = port_capacity };
+}
+
+static bool is_same_pipe(const struct pipe_run *old, const struct setup *s,
+			 const struct plan_pipeline *p)
+{
+	const struct plan_pipeline *was = old->plan;
+
+	if (old->state != PIPE_LIVE || strcmp(was->name, p->name) || was->nfrom != p->nfrom ||
+	    was->nto != p->nto || was->max_streams != p->max_streams ||
+	    was->label_limits.max_labels != p->label_limits.max_labels ||
+	    was->label_limits.max_new_values != p->label_limits.max_new_values ||
+	    was->label_limits.window_ns != p->label_limits.window_ns)
+		return false;
+	for (size_t i = 0; i < p->nfrom; i++) {
+		const struct input_run *in = s->inputs[p->from[i]];
+
+		if (!in->is_listed || in->in.intake != &old->intakes[i])
+			return false;
+	}
+	for (size_t i = 0; i < p->nto; i++)
+		if (s->outputs[p->to[i]] != old->outputs[i])
+			return false;
+	return conf_stages_are_same(was->stages, p->stages);
+}
+
+static int make_pipe(struct agent *a, struct setup *s, size_t index, struct err *err)
+{
+	const struct plan *plan = &s->config->plan;
+	const struct plan_pipeline *p = &plan->pipelines[index];
+	struct pipe_run *pipe = a->pipes;
+	int rc;
+
+	while (pipe && !is_same_pipe(pipe, s, p))
+		pipe = pipe->next;
+	if (pipe) {
+		s->pipes[index] = pipe;
+		return 0;
+	}
+	pipe = s->pipes[index] = mem_zalloc(sizeof(*pipe));
+	pipe->config = config_keep(s->config);
+	pipe->plan = p;
+	pipe->share = share_of(a, plan, p->name);
+	make_sinks(a, s, pipe);
+	rc = make_chains(a, s, pipe, err);
+	make_intakes(a, pipe, ring_capacity(plan));
+	return rc;
+}
+
+void pipe_run_free(struct pipe_run *pipe)
+{
+	for (uint32_t lane = 0; pipe->state == PIPE_NEW && lane < pipe->intakes->nlanes; lane++)
+		chain_close(pipe->chains[lane]);
 	for (size_t i = 0; i < pipe->plan->nto; i++)
-		flow_free(pipe->flows[i]);
+		pipe->outputs[i]->npipes--;
+	mem_free(pipe->outputs);
 	mem_free(pipe->flows);
 	mem_free(pipe->sinks);
 	mem_free(pipe->front);
-	budget_fini(&pipe->budget);
+	mem_free(pipe->intakes);
+	mem_free(pipe->chains);
+	mem_free(pipe->jobs);
+	config_free(pipe->config);
+	mem_free(pipe);
 }
 
-/* Inside out: nobody is freed before those who point at it. */
+/* ---- the whole ---- */
+
+void agent_make_lanes(struct agent *a, const struct plan *plan)
+{
+	a->nlanes = plan->threads > 1 ? plan->threads : 1;
+	a->lanes = mem_array(a->nlanes, sizeof(struct lane *));
+	for (uint32_t i = 0; i < a->nlanes; i++)
+		a->lanes[i] = lane_new(i, plan->threads > 1 ? NULL : a->loop);
+	if (plan->threads > 1)
+		a->ports = mem_array(a->nlanes, sizeof(struct lane_port *));
+	for (uint32_t i = 0; a->ports && i < a->nlanes; i++)
+		a->ports[i] = lane_port_new(a->lanes[i], ring_capacity(plan));
+}
+
+int setup_new(struct agent *a, struct config *config, struct setup **ret, struct err *err)
+{
+	const struct plan *plan = &config->plan;
+	struct setup *s = mem_zalloc(sizeof(*s));
+	int rc = 0;
+
+	s->config = config_keep(config);
+	s->outputs = mem_array(plan->noutputs, sizeof(struct output_run *));
+	s->inputs = mem_array(plan->ninputs, sizeof(struct input_run *));
+	s->pipes = mem_array(plan->npipelines, sizeof(struct pipe_run *));
+	for (size_t i = 0; rc == 0 && i < plan->noutputs; i++)
+		rc = make_output(a, s, i, err);
+	for (size_t i = 0; rc == 0 && i < plan->ninputs; i++)
+		make_input(a, s, i);
+	for (size_t i = 0; rc == 0 && i < plan->npipelines; i++)
+		rc = make_pipe(a, s, i, err);
+	for (size_t i = 0; rc == 0 && i < plan->ninputs; i++)
+		rc = open_input(a, s, i, err);
+	if (rc < 0) {
+		setup_free(s);
+		return rc;
+	}
+	*ret = s;
+	return 0;
+}
+
+void setup_free(struct setup *s)
+{
+	const struct plan *plan;
+
+	if (!s)
+		return;
+	plan = &s->config->plan;
+	for (size_t i = 0; i < plan->ninputs; i++)
+		if (s->inputs[i] && !s->inputs[i]->is_listed)
+			input_run_free(s->inputs[i]);
+	for (size_t i = 0; i < plan->npipelines; i++)
+		if (s->pipes[i] && s->pipes[i]->state == PIPE_NEW)
+			pipe_run_free(s->pipes[i]);
+	for (size_t i = 0; i < plan->noutputs; i++)
+		if (s->outputs[i] && !s->outputs[i]->is_listed)
+			output_run_free(s->outputs[i]);
+	mem_free(s->outputs);
+	mem_free(s->pipes);
+	mem_free(s->inputs);
+	config_free(s->config);
+	mem_free(s);
+}
+
+bool setup_has_output(const struct setup *s, const struct output_run *o)
+{
+	for (size_t i = 0; i < s->config->plan.noutputs; i++)
+		if (s->outputs[i] == o)
+			return true;
+	return false;
+}
+
+bool setup_has_pipe(const struct setup *s, const struct pipe_run *p)
+{
+	for (size_t i = 0; i < s->config->plan.npipelines; i++)
+		if (s->pipes[i] == p)
+			return true;
+	return false;
+}
+
+bool setup_has_input(const struct setup *s, const struct input_run *in)
+{
+	for (size_t i = 0; i < s->config->plan.ninputs; i++)
+		if (s->inputs[i] == in)
+			return true;
+	return false;
+}
+
+/* Inside out: nobody is freed before those who point at it. Lanes and outputs have ended. */
 void agent_free(struct agent *a)
 {
-	for (size_t i = 0; i < a->ninputs_open; i++) {
-		struct input *in = &a->inputs[i];
+	while (a->inputs) {
+		struct input_run *next = a->inputs->next;
 
-		if (!in->ops)
-			continue;
-		in->ops->close(in);
-		budget_forget(in->budget, &in->waiter);
-		mem_free(in->state);
+		input_run_free(a->inputs);
+		a->inputs = next;
 	}
-	for (size_t i = 0; i < a->npipes_built; i++)
-		free_pipe(a, &a->pipes[i]);
-	for (uint32_t i = 0; a->lanes && i < a->nlanes; i++)
+	for (uint32_t i = 0; a->lanes && i < a->nlanes; i++) {
+		if (a->ports)
+			lane_port_free(a->ports[i]);
 		lane_free(a->lanes[i]);
-	for (size_t i = 0; i < a->noutputs_open; i++) {
-		struct output *out = &a->outputs[i];
-
-		if (out->ops->close)
-			out->ops->close(out);
-		output_teardown(out);
-		mem_free(out->state);
-		budget_fini(&a->drop_budgets[i]);
 	}
-	mem_free(a->inputs);
-	mem_free(a->pipes);
+	while (a->pipes) {
+		struct pipe_run *next = a->pipes->next;
+
+		pipe_run_free(a->pipes);
+		a->pipes = next;
+	}
+	while (a->outputs) {
+		struct output_run *next = a->outputs->next;
+
+		output_run_free(a->outputs);
+		a->outputs = next;
+	}
+	while (a->shares) {
+		struct share *s = a->shares;
+
+		a->shares = s->next;
+		budget_fini(&s->budget);
+		mem_free(s->name);
+		mem_free(s);
+	}
+	while (a->flows) {
+		struct flow *f = a->flows;
+
+		a->flows = f->next;
+		flow_free(f);
+	}
 	mem_free(a->lanes);
-	mem_free(a->outputs);
-	mem_free(a->drop_budgets);
+	mem_free(a->ports);
+	mem_free(a->jobs);
 	admin_free(a->admin);
+	config_free(a->admin_config);
+	config_free(a->config);
 	loop_free(a->loop);
 }

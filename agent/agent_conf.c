@@ -172,15 +172,17 @@ struct config *config_load(const char *path, const struct conf_env *env,
 	bool is_whole;
 
 	c->magic = CONFIG_MAGIC;
+	c->refs = 1;
 	c->doc = conf_doc_new();
 	conf_doc_plugins(c->doc, plugins, nplugins);
 	c->root = conf_load(c->doc, path, env, &c->files);
 	is_whole = conf_error_count(c->doc) == 0;
+	conf_read(c->doc, &agent_conf_table, c->root, &c->agent);
+	config_find_socket(c);
 	/* A file that could not be read at all says enough: what it would have held is missing, so
 	 * complaints about the rest would be noise. */
 	if (!is_whole && c->root->n == 0)
 		return c;
-	conf_read(c->doc, &agent_conf_table, c->root, &c->agent);
 	set_hostname(c);
 	c->inputs = read_items(c, CONF_INPUT, c->agent.inputs, plugins, nplugins, &c->ninputs);
 	c->outputs = read_items(c, CONF_OUTPUT, c->agent.outputs, plugins, nplugins, &c->noutputs);
@@ -191,11 +193,20 @@ struct config *config_load(const char *path, const struct conf_env *env,
 	return c;
 }
 
+struct config *config_keep(struct config *c)
+{
+	CHECK_OBJ(c, CONFIG_MAGIC);
+	c->refs++;
+	return c;
+}
+
 void config_free(struct config *c)
 {
 	if (!c)
 		return;
 	CHECK_OBJ(c, CONFIG_MAGIC);
+	if (--c->refs)
+		return;
 	c->magic = 0;
 	conf_doc_free(c->doc);
 	mem_free(c);

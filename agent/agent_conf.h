@@ -78,9 +78,10 @@ struct config_test {
 	struct test_conf conf;
 };
 
-/* One generation of the configuration; config_free() frees all, the plan included. */
+/* One generation of the configuration. Whoever uses something of it holds a reference; config_free() gives
+ * one back, and the last frees all, the plan included. One thread. */
 struct config {
-	unsigned magic;
+	unsigned magic, refs;
 	struct conf_doc *doc; /* errors and notices are here */
 	struct conf_list files;
 	struct conf_node *root;
@@ -96,6 +97,7 @@ struct config {
  * conf_error_count(c->doc). env may be NULL (the environment); plugins must outlive the config. */
 struct config *config_load(const char *path, const struct conf_env *env,
 			   const struct conf_plugin *plugins, size_t nplugins);
+struct config *config_keep(struct config *c); /* another reference */
 void config_free(struct config *c);
 
 /* The effective configuration as YAML; with_origin: where each value came from, as a comment.

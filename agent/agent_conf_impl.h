@@ -7,5 +7,7 @@
 
 /* Checks the names pipelines use, and fills c->plan when the configuration has no error. */
 void config_resolve(struct config *c);
+/* Where the control socket is, also when something else is wrong. */
+void config_find_socket(struct config *c);
 
 #endif

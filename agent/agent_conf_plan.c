@@ -234,21 +234,21 @@ static void plan_pipelines(struct config *c, const struct ends *ends, const bool
 }
 
 /* Relative to state_dir. */
-static const char *admin_socket(struct config *c)
+void config_find_socket(struct config *c)
 {
 	struct str socket = c->agent.admin.socket;
 	struct buf path = BUF_INIT;
 	char *copy;
 
 	if (str_is(socket, "none"))
-		return NULL;
+		return;
 	if (!str_starts(socket, STR("/")))
 		buf_printf(&path, STR_FMT "/", STR_ARG(c->agent.state_dir));
 	buf_str(&path, socket);
 	copy = conf_alloc(c->doc, path.n + 1);
 	memcpy(copy, buf_cstr(&path), path.n + 1);
 	buf_fini(&path);
-	return copy;
+	c->plan.admin_socket = copy;
 }
 
 void config_resolve(struct config *c)
@@ -277,7 +277,6 @@ void config_resolve(struct config *c)
 	c->plan.hostname = c->agent.hostname.p;
 	c->plan.config = c;
 	c->plan.admin = c->agent.admin.listen;
-	c->plan.admin_socket = admin_socket(c);
 	c->plan.admin_group = c->agent.admin.group.p;
 	c->plan.shutdown_timeout_ns = c->agent.shutdown_timeout_ns;
 }

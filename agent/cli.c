@@ -29,6 +29,7 @@ static int cmd_run(const struct cli_args *args)
 {
 	struct buf quickstart = BUF_INIT;
 	struct err err = ERR_NONE;
+	const char *path;
 	struct config *c;
 	int rc;
 
@@ -37,13 +38,15 @@ static int cmd_run(const struct cli_args *args)
 		buf_fini(&quickstart);
 		return cli_fail(&err);
 	}
-	c = cli_load(args->config || !args->quickstart ? args->config : buf_cstr(&quickstart),
-		     true);
-	buf_fini(&quickstart);
-	if (!c)
+	path = args->config ? args->config : args->quickstart ? buf_cstr(&quickstart) : NULL;
+	c = cli_load(path, true);
+	if (!c) {
+		buf_fini(&quickstart);
 		return EXIT_WRONG;
+	}
 	log_setup(c->agent.log.level, c->agent.log.format);
-	rc = agent_run(&c->plan, &err);
+	rc = agent_run(c, path ? path : AGENT_CONF_DEFAULT_PATH, &err);
+	buf_fini(&quickstart);
 	if (rc && err.text[0])
 		cli_fail(&err);
 	config_free(c);
@@ -268,6 +271,7 @@ static const struct cli_flag tap_flags[] = {
 	FLAG(json, NULL, "one JSON object a record"),
 	{ 0 },
 };
+static const struct cli_flag reload_flags[] = { CONFIG_FLAG, SOCKET_FLAG, { 0 } };
 static const struct cli_flag no_flags[] = { { 0 } };
 
 static const struct cli_command commands[] = {
@@ -296,6 +300,9 @@ static const struct cli_command commands[] = {
 	{ "top", "", "the same, again and again", top_flags, 0, cli_top },
 	{ "tap", "", "look at some of the records that pass a stage, as redaction leaves them",
 	  tap_flags, 0, cli_tap },
+	{ "reload", "",
+	  "the running agent takes its changed configuration; a wrong one changes nothing",
+	  reload_flags, 0, cli_reload },
 	{ "test", "[CONFIG.yaml]", "run the `tests` of a configuration", test_flags, 1, cli_test },
 	{ "dead-letters", "[list|replay] [OUTPUT]",
 	  "what Loki refused for good; replay sends it again, and keeps what is refused again",

@@ -37,6 +37,7 @@ int cli_dry_run(const struct cli_args *args);
 int cli_explain(const struct cli_args *args);
 int cli_redact(const struct cli_args *args);
 int cli_status(const struct cli_args *args);
+int cli_reload(const struct cli_args *args);
 int cli_top(const struct cli_args *args);
 int cli_tap(const struct cli_args *args);
 int cli_test(const struct cli_args *args);

@@ -114,7 +114,7 @@ static bool all_turn(struct service *s)
 
 static double rate(int64_t now, int64_t before, int64_t ns)
 {
-	return ns > 0 ? (double)(now - before) * 1e9 / (double)ns : 0;
+	return ns > 0 && now > before ? (double)(now - before) * 1e9 / (double)ns : 0;
 }
 
 /* True when there is something new to say. */
@@ -161,6 +161,21 @@ void service_ready(struct service *s, void (*count)(void *ctx, struct service_co
 	say(s, "READY=1\nSTATUS=running\n", 0);
 	all_turn(s);
 	loop_timer_in(s->loop, &s->tick, s->period_ns, on_tick);
+}
+
+void service_reloading(struct service *s)
+{
+	char text[64];
+
+	/* Type=notify-reload wants the time, so that it cannot take an earlier one's READY for this one's. */
+	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld\n",
+		 (long long)(clock_mono_ns() / 1000));
+	say(s, text, 0);
+}
+
+void service_reloaded(struct service *s)
+{
+	say(s, "READY=1\n", 0);
 }
 
 void service_stopping(struct service *s, int64_t timeout_ns)

@@ -37,6 +37,9 @@ void service_watch(struct service *s, struct loop *const *loops, unsigned nloops
  * output to come back does turn. */
 void service_ready(struct service *s, void (*count)(void *ctx, struct service_counts *ret),
 		   void *ctx);
+/* Says that a new configuration is looked at, and that it is in force or was refused. */
+void service_reloading(struct service *s);
+void service_reloaded(struct service *s);
 /* Says STOPPING=1, and that it may take that long. Not again. */
 void service_stopping(struct service *s, int64_t timeout_ns);
 /* The threads of the watched loops have ended. */

@@ -24,8 +24,10 @@ struct stage_walk {
 
 static const struct stage *walk_first(struct stage_walk *w, const struct agent *a, size_t pipeline)
 {
+	const struct pipe_run *p = agent_pipe(a, pipeline);
+
 	for (uint32_t i = 0; i < a->nlanes; i++)
-		w->at[i] = chain_first_stage(lane_chain(a->lanes[i], pipeline));
+		w->at[i] = chain_first_stage(p->chains[i]);
 	return w->at[0];
 }
 
@@ -52,6 +54,7 @@ void status_sample_take(struct status_sample *ret, const struct agent *a)
 
 	status_sample_fini(ret);
 	ret->at_ns = clock_mono_ns();
+	ret->nloads = a->nloads;
 	metric_sample_take(&ret->metrics);
 	for (size_t i = 0; i < a->plan->npipelines; i++) {
 		for (const struct stage *s = walk_first(&w, a, i); s; s = walk_next(&w, a)) {
@@ -171,7 +174,7 @@ static size_t stages_before(const struct agent *a, size_t pipeline)
 	size_t n = 0;
 
 	for (size_t i = 0; i < pipeline; i++)
-		for (const struct stage *s = chain_first_stage(lane_chain(a->lanes[0], i)); s;
+		for (const struct stage *s = chain_first_stage(agent_pipe(a, i)->chains[0]); s;
 		     s = s->opened_next)
 			n++;
 	return n;
@@ -182,6 +185,8 @@ static int64_t stage_before(const struct status *s, size_t index, size_t of)
 	const int64_t *all = (const int64_t *)(const void *)s->before->stages.p;
 
 	index = 2 * index + of;
+	if (s->before->nloads != s->agent->nloads) /* these were other stages */
+		return INT64_MAX;
 	return index < s->before->stages.n / sizeof(*all) ? all[index] : 0;
 }
 

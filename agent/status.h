@@ -12,7 +12,8 @@ struct stage;
 
 /* All counts at one moment. Zeroed is none. */
 struct status_sample {
-	int64_t at_ns; /* monotonic; 0: none */
+	int64_t at_ns;   /* monotonic; 0: none */
+	uint64_t nloads; /* configurations the agent has had until then */
 	struct metric_sample metrics;
 	struct buf
 		stages; /* int64_t: records and removed of each stage, in the order of status_stages() */

@@ -144,15 +144,15 @@ static void put_names(struct buf *out, const char *name, const struct plan *plan
 static void put_pipeline(struct buf *out, const struct status *s, size_t i)
 {
 	const struct plan_pipeline *p = &s->agent->plan->pipelines[i];
-	const struct pipe_run *run = &s->agent->pipes[i];
+	const struct pipe_run *run = agent_pipe(s->agent, i);
 
 	begin(out, NULL);
 	buf_ch(out, '{');
 	put_str(out, "name", str_c(p->name));
 	put_names(out, "from", s->agent->plan, p->nfrom, p->from, true);
 	put_names(out, "to", s->agent->plan, p->nto, p->to, false);
-	put_int(out, "budget_bytes", metric_value(run->budget_total));
-	put_int(out, "budget_used_bytes", metric_value(run->budget_used));
+	put_int(out, "budget_bytes", metric_value(run->share->total));
+	put_int(out, "budget_used_bytes", metric_value(run->share->used));
 	put_int(out, "streams", status_total(s, METRIC_STREAMS, "pipeline", p->name).value);
 	begin(out, "stages");
 	buf_ch(out, '[');
@@ -216,7 +216,7 @@ void status_json(const struct status *s, struct buf *out)
 	buf_c(out, "],\"flows\":[");
 	for (size_t i = 0; i < plan->npipelines; i++)
 		for (size_t k = 0; k < plan->pipelines[i].nto; k++)
-			put_flow(out, a->pipes[i].flows[k]);
+			put_flow(out, agent_pipe(a, i)->flows[k]);
 	buf_c(out, "],\"warnings\":[");
 	log_recent(put_line, out);
 	buf_c(out, "]}\n");

@@ -206,7 +206,7 @@ static void put_pipelines(struct buf *out, const struct status *s)
 
 	put_head(out, pipeline_columns);
 	for (size_t i = 0; i < plan->npipelines; i++) {
-		const struct pipe_run *run = &s->agent->pipes[i];
+		const struct pipe_run *run = agent_pipe(s->agent, i);
 		const char *name = plan->pipelines[i].name;
 		struct notes notes = { .out = out };
 		struct total in = { 0 };
@@ -225,8 +225,10 @@ static void put_pipelines(struct buf *out, const struct status *s)
 		put_right(out, 10, "");
 		put_count(out, 8, (double)in.value);
 		buf_printf(out, " credit %.0f %% used",
-			   100.0 * (double)metric_value(run->budget_used) /
-				   (double)(run->budget.total_bytes ? run->budget.total_bytes : 1));
+			   100.0 * (double)metric_value(run->share->used) /
+				   (double)(run->share->budget.total_bytes
+						    ? run->share->budget.total_bytes
+						    : 1));
 		notes.has_any = true;
 		note_total(&notes, "streams", status_total(s, METRIC_STREAMS, "pipeline", name));
 		note_by(&notes, "removed", s, METRIC_STAGE_DROPPED, "pipeline", name, "reason");

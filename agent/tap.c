@@ -223,7 +223,7 @@ static void setup_lane(struct tap *t, uint32_t index, const struct finder *f)
 
 	lane->tap = t;
 	lane->loop = lane_loop(t->agent->lanes[index]);
-	lane->chain = lane_chain(t->agent->lanes[index], t->pipeline);
+	lane->chain = agent_pipe(t->agent, t->pipeline)->chains[index];
 	lane->trace = tap_trace(lane);
 	for (const struct stage *s = chain_first_stage(lane->chain); s; s = s->opened_next, i++) {
 		if (f->wanted.n && i == f->at)
@@ -265,7 +265,7 @@ int tap_open(struct agent *a, const struct tap_conf *conf, struct tap **ret, str
 	t->agent = a;
 	t->config = a->plan->config;
 	t->pipeline = pipeline;
-	t->budget = &a->pipes[pipeline].budget;
+	t->budget = &agent_pipe(a, pipeline)->share->budget;
 	budget_force(t->budget, TAP_BYTES);
 	t->is_before = conf->is_before;
 	t->as_json = conf->as_json;

@@ -83,7 +83,7 @@ bool ask_charge(struct ask *a, size_t bytes)
 {
 	struct input *in = a->set->input;
 
-	if (budget_take(in->budget, bytes)) {
+	if (input_take(in, bytes)) {
 		a->charged_bytes += bytes;
 		return true;
 	}
@@ -97,7 +97,7 @@ bool ask_charge(struct ask *a, size_t bytes)
 void ask_uncharge(struct ask *a, size_t bytes)
 {
 	if (bytes)
-		budget_give(a->set->input->budget, bytes);
+		input_give(a->set->input, bytes);
 	a->charged_bytes -= bytes;
 }
 

@@ -20,8 +20,10 @@ static void on_credit(struct budget_waiter *w)
 
 void input_setup(struct input *in)
 {
-	int64_t quarter = in->budget ? in->budget->total_bytes / 4 : (int64_t)BATCH_TEXT_BYTES;
+	int64_t quarter;
 
+	in->budget = in->intake->budget;
+	quarter = in->budget ? in->budget->total_bytes / 4 : (int64_t)BATCH_TEXT_BYTES;
 	in->magic = INPUT_MAGIC;
 	in->batch_bytes = quarter < (int64_t)BATCH_TEXT_BYTES ? (size_t)quarter : BATCH_TEXT_BYTES;
 	in->nlanes = in->intake->nlanes;
@@ -31,14 +33,9 @@ void input_setup(struct input *in)
 	in->paused = metric_get(METRIC_INPUT_PAUSED, "input", in->name, NULL);
 }
 
-struct batch *input_batch_try(struct input *in, struct source *source, size_t bytes)
-{
-	return batch_new(in->budget, source, bytes, false);
-}
-
 struct batch *input_batch(struct input *in, struct source *source, size_t bytes)
 {
-	struct batch *b = input_batch_try(in, source, bytes);
+	struct batch *b = batch_new(in->budget, source, bytes, false);
 
 	if (!b) {
 		metric_add(in->paused, 1);
@@ -47,8 +44,29 @@ struct batch *input_batch(struct input *in, struct source *source, size_t bytes)
 	return b;
 }
 
+bool input_take(struct input *in, size_t bytes)
+{
+	if (!budget_take(in->budget, bytes))
+		return false;
+	in->charged_bytes += bytes;
+	return true;
+}
+
+void input_force(struct input *in, size_t bytes)
+{
+	budget_force(in->budget, bytes);
+	in->charged_bytes += bytes;
+}
+
+void input_give(struct input *in, size_t bytes)
+{
+	CHECK(bytes <= in->charged_bytes);
+	in->charged_bytes -= bytes;
+	budget_give(in->budget, bytes);
+}
+
 /* Counts the batch in; false when there was nothing in it (it is gone then). */
-static bool admit(struct input *in, struct batch *b, size_t source_bytes)
+static bool admit(struct input *in, struct intake *intake, struct batch *b, size_t source_bytes)
 {
 	CHECK_OBJ(b, BATCH_MAGIC);
 	metric_add(in->bytes, (int64_t)source_bytes);
@@ -59,10 +77,16 @@ static bool admit(struct input *in, struct batch *b, size_t source_bytes)
 	}
 	batch_recharge(b);
 	metric_add(in->records, b->nrecs);
-	for (size_t i = 0; i < in->intake->nflows; i++) {
-		metric_add(in->intake->flows[i]->in, b->nrecs);
-		metric_add(in->intake->flows[i]->held, b->nrecs);
+	for (size_t i = 0; i < intake->nflows; i++) {
+		metric_add(intake->flows[i]->in, b->nrecs);
+		metric_add(intake->flows[i]->held, b->nrecs);
 	}
+	if (b->ack && !b->ack->count) {
+		b->ack->count = &in->acks;
+		atomic_fetch_add(&in->acks.open, 1);
+	}
+	b->way = &intake->way;
+	atomic_fetch_add_explicit(&b->way->nbatches, 1, memory_order_relaxed);
 	return true;
 }
 
@@ -71,32 +95,45 @@ void input_submit(struct input *in, struct batch *b, size_t source_bytes)
 	struct intake *intake = in->intake;
 	uint32_t lane = b->source->lane;
 
-	if (!admit(in, b, source_bytes))
+	if (!admit(in, intake, b, source_bytes))
 		return;
 	if (intake->ports)
 		lane_port_push(intake->ports[lane], b);
 	else
-		lane_run(intake->lanes[lane], intake->pipeline, b);
+		lane_run(intake->lanes[lane], b);
 }
 
 struct input_port {
 	struct input *in;
+	struct input_port *next;
 	struct lane_port *port;
+	struct loop *loop;
+	struct intake *intake; /* of its thread */
+	struct intake *newest; /* on its way there with the mail */
+	struct mail mail;
 };
 
-struct input_port *input_port_new(struct input *in, struct source *source)
+struct input_port *input_port_new(struct input *in, struct source *source, struct loop *loop)
 {
 	struct input_port *p = mem_zalloc(sizeof(*p));
 
 	p->in = in;
-	p->port = lane_port_new(in->intake->lanes[source->lane], in->intake->pipeline,
-				in->intake->port_capacity);
+	p->loop = loop;
+	p->intake = in->intake;
+	p->port = lane_port_new(in->intake->lanes[source->lane], in->intake->port_capacity);
+	p->next = in->ports;
+	in->ports = p;
 	return p;
+}
+
+struct batch *input_port_batch(struct input_port *p, struct source *source, size_t bytes)
+{
+	return batch_new(p->intake->budget, source, bytes, false);
 }
 
 void input_port_submit(struct input_port *p, struct batch *b, size_t source_bytes)
 {
-	if (admit(p->in, b, source_bytes))
+	if (admit(p->in, p->intake, b, source_bytes))
 		lane_port_push(p->port, b);
 }
 
@@ -104,8 +141,50 @@ void input_port_free(struct input_port *p)
 {
 	if (!p)
 		return;
+	for (struct input_port **at = &p->in->ports; *at; at = &(*at)->next) {
+		if (*at == p) {
+			*at = p->next;
+			break;
+		}
+	}
 	lane_port_free(p->port);
 	mem_free(p);
+}
+
+/* Another way */
+
+static void on_switch(struct mail *m)
+{
+	struct input_port *p = container_of(m, struct input_port, mail);
+
+	p->intake = p->newest;
+	atomic_fetch_sub_explicit(&p->in->nswitching, 1, memory_order_release);
+}
+
+void input_switch(struct input *in, struct intake *to)
+{
+	struct budget *before = in->budget;
+
+	CHECK(input_has_switched(in));
+	in->intake = to;
+	in->budget = to->budget;
+	for (struct input_port *p = in->ports; p; p = p->next) {
+		p->newest = to;
+		atomic_fetch_add(&in->nswitching, 1);
+		loop_post(p->loop, &p->mail, on_switch);
+	}
+	if (before == to->budget)
+		return;
+	budget_forget(before, &in->waiter);
+	budget_force(to->budget, in->charged_bytes);
+	budget_give(before, in->charged_bytes);
+	in->ops->resume(in); /* the other one may have credit */
+}
+
+bool input_has_switched(const struct input *in)
+{
+	return atomic_load_explicit(&((struct input *)(uintptr_t)in)->nswitching,
+				    memory_order_acquire) == 0;
 }
 
 /* Sources */

@@ -41,6 +41,9 @@ struct input_ops {
 	const char *doc; /* Markdown below the summary on the reference page; may be NULL */
 	const struct conf_table *conf;
 	size_t state_size; /* zeroed */
+	/* What it saves under its name belongs to one instance at a time: a reload opens the new one when the
+	 * old one has closed. Others are opened beside each other. */
+	bool is_alone;
 	/* Stages that its options stand for (joining lines), which its records go through in front of
 	 * their pipeline's. Writes at most INPUT_STAGES_MAX and returns how many; their option structs
 	 * live as long as doc. May be NULL. */
@@ -66,30 +69,40 @@ struct input {
 	struct loop *loop;     /* the I/O thread */
 	const char *state_dir; /* for what must survive a restart; exists */
 	const char *hostname;  /* for the default label `host` */
-	struct intake *intake; /* the way into the pipeline, made by the agent */
-	struct budget *budget; /* of the pipeline */
+	struct intake *intake; /* the way into the pipeline, made by the agent, who may change it */
+	struct budget *budget; /* of the pipeline; changes with it */
 	struct budget_waiter waiter;
 	size_t batch_bytes; /* largest text a batch may have: a quarter of the pipeline's data
 				  * share, at most ARENA_CHUNK_BYTES; cap of one message */
 	uint32_t nlanes;
-	uint32_t entry;                          /* of its records in the pipeline: source.entry */
+	uint32_t entry;        /* for tools without lanes: source.entry */
+	struct ack_count acks; /* of its batches */
+	size_t charged_bytes;  /* see input_take() */
+	struct input_port *ports;
+	_Atomic int nswitching; /* ports that have not heard of the newest intake */
 	struct metric *records, *bytes, *paused; /* input_submit() counts records and bytes */
 };
 #define INPUT_MAGIC 0x1f907eu
 
 /* A batch with room for `bytes` of text; NULL when there is no credit: ops->resume will be called.
- * Only from the loop's thread (receiving threads use input_batch_try()). */
+ * Only from the loop's thread (receiving threads have input_port_batch()). */
 struct batch *input_batch(struct input *in, struct source *source, size_t bytes);
-/* Any thread; NULL without registering for resume(). */
-struct batch *input_batch_try(struct input *in, struct source *source, size_t bytes);
+
+/* Credit for what an input keeps that is no batch; it goes with the input to another pipeline. Only from the
+ * loop's thread. */
+bool input_take(struct input *in, size_t bytes); /* false: there is none; no resume() comes of it */
+void input_force(struct input *in, size_t bytes);
+void input_give(struct input *in, size_t bytes);
 
 /* Gives the batch (with b->ack set, or NULL when nobody waits) to the lane of its source and counts
  * it. An empty batch is freed and its ack settled. Order per source is the order of calls.
  * With `threads: 1` the lane runs inside this call. Only from the loop's thread. */
 void input_submit(struct input *in, struct batch *b, size_t source_bytes);
 
-/* A receiving thread's own way in: made in open(), used by that one thread only. */
-struct input_port *input_port_new(struct input *in, struct source *source);
+/* A receiving thread's own way in, by its loop: made in open(), used by that one thread only. */
+struct input_port *input_port_new(struct input *in, struct source *source, struct loop *loop);
+/* As input_batch(), without registering for resume(). */
+struct batch *input_port_batch(struct input_port *p, struct source *source, size_t bytes);
 void input_port_submit(struct input_port *p, struct batch *b, size_t source_bytes);
 void input_port_free(struct input_port *p); /* after the thread has ended */
 

@@ -314,6 +314,14 @@ bool conf_parse_addr(struct str text, unsigned schemes, struct conf_addr *ret, s
 bool conf_parse_rate(struct str text, double *ret_per_second);
 bool conf_parse_url(struct str text, struct err *err);
 
+/* ---- comparing ------------------------------------------------------------------------------- */
+
+/* Two structs of the table say the same, secrets (their source, or what was written) included. What
+ * stands in files that they name is not looked at. */
+bool conf_is_same(const struct conf_table *table, const void *a, const void *b);
+bool conf_stages_are_same(const struct conf_stages *a,
+			  const struct conf_stages *b); /* NULL: none */
+
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* A value as the user would write it: "64KiB", "5m", quoted where YAML needs it. Secrets become

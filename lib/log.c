@@ -21,8 +21,8 @@
 #define STUCK_MS 100
 
 _Atomic int log_threshold = LOG_LVL_INFO;
-static enum log_format log_form = LOG_LOGFMT;
-static bool is_journal;
+static _Atomic enum log_format log_form = LOG_LOGFMT;
+static _Atomic bool is_journal;
 
 /* JOURNAL_STREAM is device:inode (systemd.exec(5)); it is inherited past a redirection, so it is
  * compared with what stderr is now. */

@@ -9,6 +9,17 @@
 
 #define BLOCKS_PER_TURN 32 /* of one lane before the next is asked */
 
+static void take(struct output *out, struct block *b)
+{
+	block_taken(b);
+	if (!block_is_withdrawn(b)) {
+		out->ops->deliver(out, b);
+		return;
+	}
+	flow_withdrawn(b->flow, b->nrecs);
+	block_end(b, b->nruns);
+}
+
 static bool poll_ports(struct poller *poller)
 {
 	struct output *out = container_of(poller, struct output, poller);
@@ -18,8 +29,7 @@ static bool poll_ports(struct poller *poller)
 		struct block *b;
 
 		for (int i = 0; i < BLOCKS_PER_TURN && (b = ring_pop(&out->ports[lane])); i++) {
-			block_taken(b);
-			out->ops->deliver(out, b);
+			take(out, b);
 			did_work = true;
 		}
 	}

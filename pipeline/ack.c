@@ -19,22 +19,30 @@ static void run_settled(struct mail *m)
 {
 	struct ack *a = container_of(m, struct ack, mail);
 
+	if (a->count)
+		atomic_fetch_sub(&a->count->open, 1);
 	a->settled(a);
 }
 
 void ack_put(struct ack *a)
 {
+	struct ack_count *count;
 	struct ack_link *link;
 	bool is_abandoned;
 
 	if (!a || atomic_fetch_sub_explicit(&a->refs, 1, memory_order_acq_rel) != 1)
 		return;
-	is_abandoned = atomic_load(&a->is_abandoned);
+	count = a->count;
+	is_abandoned = atomic_load(&a->is_abandoned) || (count && atomic_load(&count->is_void));
 	link = TAKE(a->links);
-	if (a->settled && !a->loop)
+	if (a->settled && !a->loop) {
 		a->settled(a);
-	else if (a->settled && !is_abandoned)
+	} else if (a->settled && !is_abandoned) {
 		loop_post(a->loop, &a->mail, run_settled);
+	} else if (count) { /* from here on its owner may free it */
+		atomic_fetch_add(&count->abandoned, is_abandoned);
+		atomic_fetch_sub(&count->open, 1);
+	}
 	while (link) {
 		struct ack_link *next = link->next;
 
@@ -80,6 +88,18 @@ bool ack_replays(const struct ack *a)
 static void free_internal(struct ack *a)
 {
 	mem_free(a);
+}
+
+bool ack_is_withdrawn(const struct ack *a)
+{
+	const struct ack_count *count = a->count;
+
+	/* What a stage made of several batches is of one source. */
+	if (a->settled == free_internal && a->links)
+		return ack_is_withdrawn(a->links->ack);
+	return atomic_load_explicit(&((struct ack *)(uintptr_t)a)->is_withdrawn,
+				    memory_order_relaxed) ||
+	       (count && atomic_load(&((struct ack_count *)(uintptr_t)count)->is_void));
 }
 
 void ack_stamped(struct ack *a, const struct uniq *before, const struct uniq *after)

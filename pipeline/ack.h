@@ -15,6 +15,14 @@
 struct ack;
 struct source;
 
+/* What an input has on its way. Outlives its acks. */
+struct ack_count {
+	_Atomic int64_t open;      /* neither settled nor abandoned */
+	_Atomic int64_t abandoned; /* never settle: what they stand for must be read again */
+	_Atomic bool
+		is_void; /* everything that is open will be read again: none settles any more */
+};
+
 #define ACK_COST ((size_t)16 << 10) /* what the smallest counts as in carried_bytes */
 
 struct ack_link {
@@ -28,11 +36,12 @@ struct ack {
 	_Atomic uint32_t refs;
 	_Atomic bool is_withdrawn; /* the client is gone or was refused: what is not in a push yet
 				    * is not sent (outputs look when they build a request) */
-	_Atomic bool is_abandoned; /* the agent stops: never settles any more */
+	_Atomic bool is_abandoned; /* the agent or its output stops: never settles any more */
 	bool replays;              /* set by inputs that read or get again what was not settled
 				    * (files, acknowledging protocols); what other sources still
 				    * have in memory at the end is dropped{shutdown} */
 	bool is_settled;           /* input's thread, see struct ack_line */
+	struct ack_count *count;   /* of its input, which is counted down; NULL: none */
 	struct loop *loop;         /* where settled() runs */
 	void (*settled)(struct ack *a); /* may free it */
 	struct ack_link *links; /* acks that settle with this one: held and joined records */
@@ -55,6 +64,8 @@ void ack_carry(struct ack *a, struct ack *held);
 /* The batch of an internal ack was stamped: those it carries, when they were the newest of their
  * source (their state is `before`), are now followed by `after`. */
 void ack_stamped(struct ack *a, const struct uniq *before, const struct uniq *after);
+/* What it stands for is not to be sent any more. */
+bool ack_is_withdrawn(const struct ack *a);
 /* Whether what this ack stands for comes again; an internal one answers for what it carries. */
 bool ack_replays(const struct ack *a);
 /* An ack for a batch that a stage emits by itself: frees itself, settles what it carries. */

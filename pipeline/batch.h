@@ -17,6 +17,7 @@ struct budget;
 struct labels;
 struct label;
 struct input;
+struct way;
 
 /* One file, connection or socket. Order is kept within it; it belongs to one lane. Made and ended
  * by its input on the input's thread, not before all its batches are settled. */
@@ -24,7 +25,7 @@ struct source {
 	unsigned magic;
 	struct input *input;
 	uint32_t lane;   /* index; fixed for life */
-	uint32_t entry;  /* of the chain: the stages of its input in front, or 0 */
+	uint32_t entry;  /* of the chain: the stages of its input in front, or 0; set by the lane */
 	uint64_t series; /* the same for sources of which one goes on where another ended (a rotated
 			  * file and the next of its name): what is held joins across them */
 	bool keeps_times; /* they are the client's, whose retry must be the same: not made unique */
@@ -48,7 +49,8 @@ struct batch {
 	const struct labels *labels; /* of records without labels of their own; set by the lane */
 	size_t charged_bytes;
 	struct budget *budget;
-	bool is_urgent; /* a client waits for the answer: do not linger for a full push */
+	struct way *way; /* into its pipeline; set by input_submit() */
+	bool is_urgent;  /* a client waits for the answer: do not linger for a full push */
 };
 #define BATCH_MAGIC 0xba7c4u
 #define BATCH_OVERHEAD_BYTES 512 /* charged on top of the text, before it is known */

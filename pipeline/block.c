@@ -14,8 +14,8 @@ struct flow *flow_new(const char *pipeline, const char *output)
 	struct metric **at[] = { &f->in,     &f->delivered, &f->filtered,
 				 &f->joined, &f->withdrawn, &f->held };
 
-	f->pipeline = pipeline;
-	f->output = output;
+	f->pipeline = mem_dup(pipeline, strlen(pipeline) + 1);
+	f->output = mem_dup(output, strlen(output) + 1);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		*at[i] = metric_get(ids[i], "pipeline", pipeline, "output", output, NULL);
 	return f;
@@ -23,6 +23,10 @@ struct flow *flow_new(const char *pipeline, const char *output)
 
 void flow_free(struct flow *f)
 {
+	if (!f)
+		return;
+	mem_free(f->pipeline);
+	mem_free(f->output);
 	mem_free(f);
 }
 
@@ -99,7 +103,7 @@ size_t block_size(const struct block *b)
 
 bool block_is_withdrawn(const struct block *b)
 {
-	return b->ack && atomic_load_explicit(&b->ack->is_withdrawn, memory_order_relaxed);
+	return b->ack && ack_is_withdrawn(b->ack);
 }
 
 void block_left(struct block *b, uint64_t n)
@@ -113,7 +117,7 @@ void block_left(struct block *b, uint64_t n)
 bool block_abandon_end(struct block *b, uint32_t nruns)
 {
 	/* With the last run: until then block_left() must see that somebody waits. */
-	if (nruns == b->open_runs)
+	if (nruns == b->open_runs && b->ack && ack_replays(b->ack))
 		ack_abandon(TAKE(b->ack));
 	return block_end(b, nruns);
 }

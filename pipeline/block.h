@@ -23,7 +23,8 @@ struct held_blocks {
 /* How the records of one pipeline end at one output. in = delivered + filtered + joined + withdrawn
  * + dropped + held, per flow, at any quiet moment. Lives as long as the process. */
 struct flow {
-	const char *pipeline, *output;
+	struct flow *next; /* for its owner */
+	char *pipeline, *output;
 	struct metric *in, *delivered, *filtered, *joined, *withdrawn, *held;
 	_Atomic int64_t dropped_total; /* sum over reasons, for the ledger */
 	_Atomic int64_t left;          /* found in queues at the stop and left to their source; must
@@ -85,7 +86,8 @@ bool block_is_withdrawn(const struct block *b);
  * (they stay `held` and are counted in flow->left); all others are dropped{shutdown}. The run is not
  * ended: use block_abandon_end() for that, which does not settle the ack. */
 void block_left(struct block *b, uint64_t n);
-/* As block_end(), without settling: the source keeps its place. */
+/* As block_end(), without settling: the source keeps its place. Who does not read it again is settled,
+ * as what it waits for has been counted. */
 bool block_abandon_end(struct block *b, uint32_t nruns);
 
 #endif

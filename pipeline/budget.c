@@ -17,6 +17,24 @@ void budget_fini(struct budget *b)
 	pthread_mutex_destroy(&b->lock);
 }
 
+void budget_resize(struct budget *b, int64_t total_bytes)
+{
+	int64_t more = total_bytes - atomic_exchange(&b->total_bytes, total_bytes);
+
+	atomic_store(&b->mark_bytes, total_bytes / 4);
+	if (more < 0)
+		budget_force(b, (size_t)-more);
+	else
+		budget_give(b, (size_t)more);
+}
+
+int64_t budget_used(const struct budget *b)
+{
+	struct budget *budget = (struct budget *)(uintptr_t)b; /* reading is not const in C11 */
+
+	return atomic_load(&budget->total_bytes) - atomic_load(&budget->free_bytes);
+}
+
 bool budget_take(struct budget *b, size_t n)
 {
 	int64_t free_bytes = atomic_load_explicit(&b->free_bytes, memory_order_relaxed);

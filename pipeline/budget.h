@@ -22,7 +22,7 @@ struct budget_waiter {
 
 struct budget {
 	_Atomic int64_t free_bytes;
-	int64_t total_bytes;
+	_Atomic int64_t total_bytes;
 	_Atomic int64_t mark_bytes; /* free credit at which waiters are resumed */
 	_Atomic int64_t held_bytes; /* taken for what stages hold: comes back only from them */
 	_Atomic bool has_waiters;
@@ -32,6 +32,10 @@ struct budget {
 
 void budget_init(struct budget *b, int64_t total_bytes);
 void budget_fini(struct budget *b);
+/* What is taken stays taken, also when that is more than there is now. */
+void budget_resize(struct budget *b, int64_t total_bytes);
+/* Bytes taken. */
+int64_t budget_used(const struct budget *b);
 /* False (nothing taken) when free credit is below n. */
 bool budget_take(struct budget *b, size_t n);
 /* Takes even below zero: for what must go on so that credit can come back at all. */

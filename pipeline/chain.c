@@ -460,6 +460,7 @@ void chain_close(struct chain *c)
 	stages_close(c->stages);
 	if (c->conf.loop)
 		loop_timer_del(c->conf.loop, &c->forget_timer);
+	metric_add(c->streams, -c->nstreams);
 	mem_free(c->entries);
 	while (c->moved) {
 		struct moved *next = c->moved->next;
@@ -638,11 +639,29 @@ void chain_run(struct chain *c, struct batch *b)
 	carried_bytes = b->ack ? b->ack->carried_bytes : 0;
 	finish(c, b, false);
 	/* Behind the batch: what is let go now waits for nothing of it. */
-	if (c->conf.budget && budget_holds_much(c->conf.budget))
+	if (c->is_ending || (c->conf.budget && budget_holds_much(c->conf.budget)))
 		flush(c, NULL);
 	else if (carried_bytes > CARRIED_MAX)
 		flush(c, source);
 	leave(c);
+}
+
+void chain_give_up(struct chain *c, struct batch *b)
+{
+	bool replays = b->ack && ack_replays(b->ack);
+
+	for (size_t i = 0; i < c->conf.nsinks; i++) {
+		struct sink *sink = &c->conf.sinks[i];
+
+		if (replays && sink->is_blocking)
+			atomic_fetch_add(&sink->flow->left, b->nrecs);
+		else
+			flow_dropped(sink->flow, "shutdown", b->nrecs);
+	}
+	if (replays)
+		ack_abandon(TAKE(b->ack));
+	ack_put(TAKE(b->ack));
+	batch_free(b);
 }
 
 void chain_flush(struct chain *c, struct source *source)

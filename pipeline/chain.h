@@ -71,7 +71,11 @@ void chain_set_trace(struct chain *c, const struct chain_trace *trace);
 
 /* Takes the batch through the stages to the sinks and frees it. */
 void chain_run(struct chain *c, struct batch *b);
-/* Makes stages emit what they hold for the source (NULL: for all, because the chain ends). */
+/* Makes stages emit what they hold for the source (NULL: for all, because the chain ends: what may still
+ * come is run as ever, and nothing of it is held). */
 void chain_flush(struct chain *c, struct source *source);
+/* Instead of chain_run(), when there is no time left: what its source has again stays with it, the rest is
+ * dropped{shutdown}. */
+void chain_give_up(struct chain *c, struct batch *b);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/check.h"
+#include "lib/clock.h"
 #include "lib/mem.h"
 #include "pipeline/chain.h"
 #include "pipeline/lane.h"
@@ -15,8 +16,8 @@
 struct lane_port {
 	struct ring ring;
 	struct lane *lane;
-	size_t pipeline;
 	struct lane_port *next;
+	struct mail free;
 };
 
 struct lane {
@@ -27,12 +28,16 @@ struct lane {
 	pthread_t starter; /* a fused lane's thread */
 	struct chain **chains;
 	size_t nchains;
-	struct lane_port *ports;
+	_Atomic(struct lane_port *) ports; /* the I/O thread adds, this one takes out */
+	bool is_started;
 	struct poller poller;
-	struct mail stop;
+	struct mail end;
+	const _Atomic int64_t *deadline_ns;
+	bool is_ending;
+	_Atomic bool has_ended;
 };
 
-struct lane *lane_new(uint32_t index, struct loop *loop, size_t nchains)
+struct lane *lane_new(uint32_t index, struct loop *loop)
 {
 	struct lane *l = mem_zalloc(sizeof(*l));
 	char name[16];
@@ -42,8 +47,6 @@ struct lane *lane_new(uint32_t index, struct loop *loop, size_t nchains)
 	l->is_fused = loop != NULL;
 	snprintf(name, sizeof(name), "lane-%u", index);
 	l->loop = loop ? loop : loop_new(name);
-	l->chains = mem_array(nchains, sizeof(struct chain *));
-	l->nchains = nchains;
 	return l;
 }
 
@@ -52,8 +55,8 @@ void lane_free(struct lane *l)
 	if (!l)
 		return;
 	CHECK_OBJ(l, LANE_MAGIC);
-	for (size_t i = 0; i < l->nchains; i++)
-		chain_close(l->chains[i]);
+	while (l->nchains)
+		chain_close(l->chains[--l->nchains]);
 	if (!l->is_fused)
 		loop_free(l->loop);
 	mem_free(l->chains);
@@ -70,84 +73,140 @@ bool lane_is_fused(const struct lane *l)
 	return l->is_fused;
 }
 
-void lane_set_chain(struct lane *l, size_t pipeline, struct chain *c)
+void lane_add_chain(struct lane *l, struct chain *c)
 {
-	CHECK(pipeline < l->nchains && !l->chains[pipeline]);
-	l->chains[pipeline] = c;
+	l->chains = mem_realloc(l->chains, (l->nchains + 1) * sizeof(struct chain *));
+	l->chains[l->nchains++] = c;
 }
 
-struct chain *lane_chain(const struct lane *l, size_t pipeline)
+void lane_del_chain(struct lane *l, struct chain *c)
 {
-	return pipeline < l->nchains ? l->chains[pipeline] : NULL;
+	size_t i = 0;
+
+	while (i < l->nchains && l->chains[i] != c)
+		i++;
+	CHECK(i < l->nchains);
+	l->chains[i] = l->chains[--l->nchains];
+	chain_close(c);
 }
 
-void lane_run(struct lane *l, size_t pipeline, struct batch *b)
+/* Whatever becomes of the batch, it has left. */
+static void leave(struct way *way)
 {
-	CHECK(pipeline < l->nchains);
-	chain_run(l->chains[pipeline], b);
+	atomic_fetch_sub_explicit(&way->nbatches, 1, memory_order_release);
 }
 
-static bool poll_ports(struct poller *poller)
+void lane_run(struct lane *l, struct batch *b)
 {
-	struct lane *l = container_of(poller, struct lane, poller);
+	struct way *way = b->way;
+
+	b->source->entry = way->entry;
+	chain_run(way->chains[l->index], b);
+	leave(way);
+}
+
+static bool poll_ports(struct lane *l)
+{
 	bool did_work = false;
 
-	for (struct lane_port *p = l->ports; p; p = p->next) {
+	for (struct lane_port *p = atomic_load(&l->ports); p; p = p->next) {
 		struct batch *b;
 
 		for (int i = 0; i < BATCHES_PER_TURN && (b = ring_pop(&p->ring)); i++) {
-			lane_run(l, p->pipeline, b);
+			lane_run(l, b);
 			did_work = true;
 		}
 	}
 	return did_work;
 }
 
+static bool is_too_late(const struct lane *l)
+{
+	return l->deadline_ns && clock_mono_ns() >= atomic_load(l->deadline_ns);
+}
+
+static void give_up(struct lane *l)
+{
+	for (struct lane_port *p = atomic_load(&l->ports); p; p = p->next) {
+		struct batch *b;
+
+		while ((b = ring_pop(&p->ring))) {
+			struct way *way = b->way;
+
+			chain_give_up(way->chains[l->index], b);
+			leave(way);
+		}
+	}
+}
+
+static void end(struct lane *l)
+{
+	give_up(l); /* mostly nothing */
+	for (size_t i = 0; i < l->nchains; i++)
+		chain_flush(l->chains[i], NULL);
+	loop_poller_del(l->loop, &l->poller);
+	if (!l->is_fused)
+		loop_stop(l->loop);
+	atomic_store(&l->has_ended, true);
+}
+
+static bool poll_lane(struct poller *poller)
+{
+	struct lane *l = container_of(poller, struct lane, poller);
+	bool did_work = !(l->is_ending && is_too_late(l)) && poll_ports(l);
+
+	if (l->is_ending && !did_work && !lane_has_ended(l))
+		end(l);
+	return did_work;
+}
+
 void lane_start(struct lane *l)
 {
 	l->starter = pthread_self();
-	loop_poller_add(l->loop, &l->poller, poll_ports);
+	l->is_started = true;
+	loop_poller_add(l->loop, &l->poller, poll_lane);
 	if (!l->is_fused)
 		loop_start(l->loop);
 }
 
-static void flush_all(struct lane *l)
+static void on_end(struct mail *m)
 {
-	while (poll_ports(&l->poller))
-		;
-	for (size_t i = 0; i < l->nchains; i++)
-		if (l->chains[i])
-			chain_flush(l->chains[i], NULL);
+	struct lane *l = container_of(m, struct lane, end);
+
+	l->is_ending = true;
 }
 
-static void on_stop(struct mail *m)
+void lane_end(struct lane *l, const _Atomic int64_t *deadline_ns)
 {
-	struct lane *l = container_of(m, struct lane, stop);
-
-	flush_all(l);
-	loop_stop(l->loop);
+	l->deadline_ns = deadline_ns; /* the mail takes it to the lane's thread */
+	if (l->is_fused)
+		on_end(&l->end);
+	else
+		loop_post(l->loop, &l->end, on_end);
 }
 
-void lane_stop(struct lane *l)
+bool lane_has_ended(const struct lane *l)
 {
-	if (l->is_fused) {
-		flush_all(l);
-		loop_poller_del(l->loop, &l->poller);
-		return;
-	}
-	loop_post(l->loop, &l->stop, on_stop);
-	loop_join(l->loop);
+	return atomic_load(&((struct lane *)(uintptr_t)l)->has_ended);
 }
 
-struct lane_port *lane_port_new(struct lane *l, size_t pipeline, size_t capacity)
+void lane_join(struct lane *l)
+{
+	while (l->is_fused && !lane_has_ended(l))
+		poll_lane(&l->poller);
+	if (!l->is_fused)
+		loop_join(l->loop);
+}
+
+struct lane_port *lane_port_new(struct lane *l, size_t capacity)
 {
 	struct lane_port *p = mem_zalloc(sizeof(*p));
 
 	ring_init(&p->ring, capacity);
 	p->lane = l;
-	p->pipeline = pipeline;
-	p->next = l->ports;
-	l->ports = p;
+	p->next = atomic_load(&l->ports);
+	while (!atomic_compare_exchange_weak(&l->ports, &p->next, p))
+		;
 	return p;
 }
 
@@ -159,7 +218,7 @@ void lane_port_push(struct lane_port *p, struct batch *b)
 		/* At the stop a receiver's last batches come from the fused lane's own thread:
 		 * nobody else would make room. */
 		if (p->lane->is_fused && pthread_equal(p->lane->starter, pthread_self())) {
-			poll_ports(&p->lane->poller);
+			poll_ports(p->lane);
 			continue;
 		}
 		loop_wake_now(p->lane->loop);
@@ -168,16 +227,39 @@ void lane_port_push(struct lane_port *p, struct batch *b)
 	loop_wake(p->lane->loop);
 }
 
+static void unlink_port(struct lane *l, struct lane_port *p)
+{
+	struct lane_port *at = p;
+
+	if (atomic_compare_exchange_strong(&l->ports, &at, p->next))
+		return;
+	while (at->next != p)
+		at = at->next;
+	at->next = p->next;
+}
+
+static void port_free(struct lane_port *p)
+{
+	struct batch *b;
+
+	while ((b = ring_pop(&p->ring)))
+		lane_run(p->lane, b);
+	unlink_port(p->lane, p);
+	ring_fini(&p->ring);
+	mem_free(p);
+}
+
+static void on_free(struct mail *m)
+{
+	port_free(container_of(m, struct lane_port, free));
+}
+
 void lane_port_free(struct lane_port *p)
 {
 	if (!p)
 		return;
-	for (struct lane_port **at = &p->lane->ports; *at; at = &(*at)->next) {
-		if (*at == p) {
-			*at = p->next;
-			break;
-		}
-	}
-	ring_fini(&p->ring);
-	mem_free(p);
+	if (p->lane->is_started && !p->lane->is_fused && !lane_has_ended(p->lane))
+		loop_post(p->lane->loop, &p->free, on_free);
+	else
+		port_free(p);
 }

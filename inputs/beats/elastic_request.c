@@ -47,7 +47,7 @@ struct elastic_request *elastic_request_new(struct elastic *e, struct http_conn 
 static void charge(struct elastic_request *r, size_t bytes)
 {
 	if (bytes)
-		budget_force(r->elastic->input->budget, bytes);
+		input_force(r->elastic->input, bytes);
 	r->ask.charged_bytes += bytes;
 }
 

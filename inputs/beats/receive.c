@@ -86,7 +86,7 @@ static bool make_room(struct session *s)
 
 static bool begin_unpacking(struct session *s)
 {
-	if (!budget_take(s->beats->input->budget, LUMBER_INFLATE_BYTES))
+	if (!input_take(s->beats->input, LUMBER_INFLATE_BYTES))
 		return wait_for_credit(s, LUMBER_INFLATE_BYTES);
 	s->charged_bytes += LUMBER_INFLATE_BYTES;
 	lumber_unpack(&s->lumber);

@@ -66,7 +66,7 @@ void session_charge(struct session *s, size_t bytes)
 {
 	if (!bytes)
 		return;
-	budget_force(s->beats->input->budget, bytes);
+	input_force(s->beats->input, bytes);
 	s->charged_bytes += bytes;
 }
 
@@ -74,7 +74,7 @@ void session_uncharge(struct session *s, size_t bytes)
 {
 	if (!bytes)
 		return;
-	budget_give(s->beats->input->budget, bytes);
+	input_give(s->beats->input, bytes);
 	s->charged_bytes -= bytes;
 }
 

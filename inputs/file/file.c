@@ -539,6 +539,7 @@ const struct input_ops input_file = {
 	.summary = "Reads lines from files and follows them through rotation",
 	.conf = &file_table,
 	.state_size = sizeof(struct file_input),
+	.is_alone = true,
 	.stages = file_stages,
 	.open = file_open,
 	.start = file_start,

@@ -25,7 +25,7 @@ static void hold_tail(struct conn *c)
 		return;
 	c->held = mem_dup(c->tail.p, c->tail.n);
 	c->tail.p = c->held;
-	budget_force(input_of(c)->budget, c->tail.n);
+	input_force(input_of(c), c->tail.n);
 }
 
 static void set_partial(struct conn *c, size_t bytes)
@@ -64,7 +64,7 @@ static void drop_held(struct conn *c)
 {
 	if (!c->held)
 		return;
-	budget_give(input_of(c)->budget, c->tail.n);
+	input_give(input_of(c), c->tail.n);
 	mem_free(TAKE(c->held));
 }
 

@@ -177,8 +177,8 @@ static struct batch *batch_for(struct udp *u, size_t n)
 		submit(u);
 	}
 	if (!u->batch)
-		u->batch = input_batch_try(u->syslog->input, &u->source,
-					   SYSLOG_ROOM_PER_BYTE * (n > u->want ? n : u->want));
+		u->batch = input_port_batch(u->port, &u->source,
+					    SYSLOG_ROOM_PER_BYTE * (n > u->want ? n : u->want));
 	return u->batch;
 }
 
@@ -399,7 +399,7 @@ void udp_add(struct syslog *s, int fd, const struct conf_addr *addr, uint64_t in
 			u->msgs[i].msg_hdr.msg_name = NULL;
 	for (size_t i = 0; i < RECEIVE_MAX && u->has_credentials; i++)
 		u->msgs[i].msg_hdr.msg_control = u->controls[i].bytes;
-	u->port = input_port_new(s->input, &u->source);
+	u->port = input_port_new(s->input, &u->source, u->loop);
 	syslog_scribe_init(&u->scribe, s);
 	/* So that what is watched is there before the first loss. */
 	input_count_dropped(s->input, "kernel", 0);

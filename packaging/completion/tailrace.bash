@@ -8,7 +8,7 @@ _tailrace()
 
 	COMPREPLY=()
 	if [ "$COMP_CWORD" -eq 1 ]; then
-		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact status top tap test dead-letters help version --help --version' -- "$cur"))
+		COMPREPLY=($(compgen -W 'run check config doctor dry-run explain positions redact status top tap reload test dead-letters help version --help --version' -- "$cur"))
 		return
 	fi
 	case ${COMP_WORDS[1]}$prev in
@@ -122,6 +122,13 @@ _tailrace()
 	tap--limit)
 		return
 		;;
+	reload--config)
+		COMPREPLY=($(compgen -f -- "$cur"))
+		return
+		;;
+	reload--socket)
+		return
+		;;
 	test--config)
 		COMPREPLY=($(compgen -f -- "$cur"))
 		return
@@ -177,6 +184,9 @@ _tailrace()
 	tap)
 		flags='--config --socket --pipeline --stage --before --rate --limit --json --help'
 		;;
+	reload)
+		flags='--config --socket --help'
+		;;
 	test)
 		flags='--config --run --junit --help'
 		;;
@@ -186,7 +196,7 @@ _tailrace()
 		;;
 	help)
 		flags='--help'
-		words='run check config doctor dry-run explain positions redact status top tap test dead-letters help version beats elasticsearch file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
+		words='run check config doctor dry-run explain positions redact status top tap reload test dead-letters help version beats elasticsearch file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests'
 		;;
 	version)
 		flags='--help'

@@ -18,6 +18,7 @@ _tailrace() {
 		'status:what the running agent does\: rates, lag, what is held, what was dropped'
 		'top:the same, again and again'
 		'tap:look at some of the records that pass a stage, as redaction leaves them'
+		'reload:the running agent takes its changed configuration; a wrong one changes nothing'
 		'test:run the `tests` of a configuration'
 		'dead-letters:what Loki refused for good; replay sends it again, and keeps what is refused again'
 		'help:this text; or about a command, an input, a stage or an output'
@@ -115,6 +116,11 @@ _tailrace() {
 			'--limit=[stop after so many records]:N: ' \
 			'--json[one JSON object a record]'
 		;;
+	reload)
+		_arguments '(- *)--help[this command]' \
+			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
+			'--socket=[the agent'\''s control socket (default\: of the configuration)]:PATH: '
+		;;
 	test)
 		_arguments '(- *)--help[this command]' \
 			'--config=[main file, or its folder (default /etc/tailrace/tailrace.yaml)]:FILE|DIR:_files' \
@@ -131,7 +137,7 @@ _tailrace() {
 		;;
 	help)
 		_arguments '(- *)--help[this command]' \
-			'1:what:(run check config doctor dry-run explain positions redact status top tap test dead-letters help version beats elasticsearch file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
+			'1:what:(run check config doctor dry-run explain positions redact status top tap reload test dead-letters help version beats elasticsearch file loki otlp syslog cri decolorize dedup docker drop eventlogmessage geoip json keep label_drop label_keep labels level limit logfmt match metrics multiline output pack redact regex replace sampling static_labels structured_metadata structured_metadata_drop template tenant timestamp unpack loki stdout file agent pipeline tests)' \
 			'*:file:_files'
 		;;
 	version)

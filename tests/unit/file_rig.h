@@ -42,6 +42,7 @@ struct rig {
 	struct str patterns[4], excludes[1];
 	struct file_conf conf;
 	struct input input;
+	struct chain *chain;
 	struct intake intake;
 	struct flow *flow;
 	struct loop *loop;
@@ -177,7 +178,6 @@ static inline void rig_open(struct rig *g)
 				   .budget = &g->budget,
 				   .max_streams = 20000 };
 	struct err err = ERR_NONE;
-	struct chain *chain = NULL;
 
 	budget_init(&g->budget, g->total_bytes);
 	g->loop = conf.loop = loop_new("test");
@@ -187,11 +187,15 @@ static inline void rig_open(struct rig *g)
 				 .is_blocking = true,
 				 .encode = rig_encode,
 				 .submit = rig_take };
-	g->lane = lane_new(0, g->loop, 1);
-	OK(chain_open(&conf, &chain, &err) == 0);
-	lane_set_chain(g->lane, 0, chain);
-	g->intake =
-		(struct intake){ .lanes = &g->lane, .nlanes = 1, .flows = &g->flow, .nflows = 1 };
+	g->lane = lane_new(0, g->loop);
+	OK(chain_open(&conf, &g->chain, &err) == 0);
+	lane_add_chain(g->lane, g->chain);
+	g->intake = (struct intake){ .way.chains = &g->chain,
+				     .lanes = &g->lane,
+				     .nlanes = 1,
+				     .flows = &g->flow,
+				     .nflows = 1,
+				     .budget = &g->budget };
 	g->input = (struct input){ .ops = &input_file,
 				   .name = "test",
 				   .conf = &g->conf,
@@ -199,8 +203,7 @@ static inline void rig_open(struct rig *g)
 				   .loop = g->loop,
 				   .state_dir = g->state,
 				   .hostname = "host",
-				   .intake = &g->intake,
-				   .budget = &g->budget };
+				   .intake = &g->intake };
 	input_setup(&g->input);
 	if (input_file.open(&g->input, &err) < 0) {
 		FAIL("%s: %s", err.where, err.text);

@@ -297,7 +297,7 @@ static inline void world_init(struct world *w, const char *name, struct world_co
 	snprintf(w->names[0], sizeof(w->names[0]), "%s-%u", name, ++count);
 	w->loop = loop_new("world");
 	w->table = label_table_new(10000);
-	w->flow = flow_new(mem_strdup(w->names[0]), mem_strdup(w->names[0]));
+	w->flow = flow_new(w->names[0], w->names[0]);
 	w->dead = deadletter_new(w->dir, "loki", conf.dead_bytes ? conf.dead_bytes : 1 << 20,
 				 conf.dead_files, &err);
 	CHECK(w->dead);
@@ -349,8 +349,6 @@ static inline void world_fini(struct world *w)
 		w->acks = mine->next;
 		mem_free(mine);
 	}
-	mem_free((char *)(uintptr_t)f->output);
-	mem_free((char *)(uintptr_t)f->pipeline);
 	flow_free(f);
 	unlink(deadletter_path(w->dead));
 	snprintf(path, sizeof(path), "%s/dead-letters", w->dir);

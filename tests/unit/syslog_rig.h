@@ -30,6 +30,7 @@ struct rig {
 	struct syslog_conf conf;
 	struct conf_addr addrs[2];
 	struct input input;
+	struct chain *chains[2];
 	struct intake intake;
 	struct flow *flow;
 	struct loop *loop;
@@ -245,19 +246,20 @@ static inline void rig_open(struct rig *g)
 					   .budget = &g->budget,
 					   .lane = i,
 					   .max_streams = 100 };
-		struct chain *chain = NULL;
 
-		g->lanes[i] = lane_new(i, nlanes == 1 ? g->loop : NULL, 1);
+		g->lanes[i] = lane_new(i, nlanes == 1 ? g->loop : NULL);
 		conf.loop = lane_loop(g->lanes[i]);
-		OK(chain_open(&conf, &chain, &err) == 0);
-		lane_set_chain(g->lanes[i], 0, chain);
+		OK(chain_open(&conf, &g->chains[i], &err) == 0);
+		lane_add_chain(g->lanes[i], g->chains[i]);
 		if (nlanes > 1)
-			g->ports[i] = lane_port_new(g->lanes[i], 0, 65536);
+			g->ports[i] = lane_port_new(g->lanes[i], 65536);
 	}
-	g->intake = (struct intake){ .lanes = g->lanes,
+	g->intake = (struct intake){ .way.chains = g->chains,
+				     .lanes = g->lanes,
 				     .nlanes = nlanes,
 				     .flows = &g->flow,
 				     .nflows = 1,
+				     .budget = &g->budget,
 				     .ports = nlanes > 1 ? g->ports : NULL,
 				     .port_capacity = 65536 };
 	g->input = (struct input){ .ops = &input_syslog,
@@ -266,8 +268,7 @@ static inline void rig_open(struct rig *g)
 				   .state = mem_zalloc(input_syslog.state_size),
 				   .loop = g->loop,
 				   .hostname = "host",
-				   .intake = &g->intake,
-				   .budget = &g->budget };
+				   .intake = &g->intake };
 	input_setup(&g->input);
 	OK(input_syslog.open(&g->input, &err) == 0);
 	if (err.code)

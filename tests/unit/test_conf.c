@@ -513,9 +513,77 @@ static void test_secret(void)
 	secret_wipe(&value);
 }
 
+/* What a reload keeps: the same values, however they are written; each type by a change of it. */
+static const struct same_case {
+	const char *key, *value, *same, *other;
+} same_cases[] = {
+	{ "must", "x", "'x'", "y" },
+	{ "text", "hello", "\"hello\"", "x" },
+	{ "flag", "off", "false", "on" },
+	{ "count", "-5", "-5", "-4" },
+	{ "max_line", "1MiB", "1024KiB", "1023KiB" },
+	{ "wait", "2h", "120m", "121m" },
+	{ "ratio", "1", "1.0", "0.5" },
+	{ "rate", "60/m", "1", "2" },
+	{ "color", "never", "never", "always" },
+	{ "which", "all", "[card, email, ipv4]", "[card]" },
+	{ "addr", "none", "none", "'tcp://1.2.3.4:5'" },
+	{ "listen", "['tcp://[::1]:601']", "'tcp://[::1]:601'", "['tcp://[::1]:602']" },
+	{ "password", "pw", "pw", "pW" },
+	{ "paths", "[one]", "one", "[one, two]" },
+	{ "paths", "[one]", "one", "[two]" },
+	{ "buckets", "[1KiB]", "[1024]", "[2KiB]" },
+	{ "labels", "{x: 1, y: }", "{x: '1', y: }", "{x: 1}" },
+	{ "labels", "{x: 1, y: }", "{x: 1, y: }", "{x: 1, y: 2}" },
+	{ "headers", "{x: 1}", "{x: 1}", "{x: 2}" },
+	{ "node", "{a: [b]}", "{a: [ b ]}", "{a: [c]}" },
+	{ "node", "{a: [b]}", "{a: [b]}", "{a: b}" },
+	{ "part", "{name: n}", "{name: n, wait: 1s}", "{name: n, wait: 2s}" },
+	{ "parts", "[{name: a}]", "[{name: a, wait: 1s}]", "[{name: a}, {name: b}]" },
+	{ "parts", "[{name: a}]", "[{name: a}]", "[{name: b}]" },
+	{ "stages", "[{labels: {l: }}, decolorize]", "[{labels: {l: }}, {decolorize: {}}]",
+	  "[{labels: {k: }}, decolorize]" },
+	{ "stages", "[{labels: {l: }}, decolorize]", "[{labels: {l: }}, decolorize]",
+	  "[decolorize, {labels: {l: }}]" },
+	{ "stages", "[{labels: {l: }}, decolorize]", "[{labels: {l: }}, decolorize]",
+	  "[{labels: {l: }}]" },
+};
+
+static struct conf_doc *read_same(const struct same_case *c, const char *value, struct all *ret)
+{
+	struct buf text = BUF_INIT;
+	struct conf_doc *doc;
+
+	buf_printf(&text, "{%s%s: %s}", strcmp(c->key, "must") ? "must: x, " : "", c->key, value);
+	doc = read_yaml(buf_cstr(&text), ret, NULL);
+	if (conf_error_count(doc))
+		FAIL("%s", buf_cstr(&text));
+	buf_fini(&text);
+	return doc;
+}
+
+static void test_same(void)
+{
+	for (size_t i = 0; i < ARRAY_LEN(same_cases); i++) {
+		const struct same_case *c = &same_cases[i];
+		struct all one, same, other;
+		struct conf_doc *docs[] = { read_same(c, c->value, &one),
+					    read_same(c, c->same, &same),
+					    read_same(c, c->other, &other) };
+
+		if (!conf_is_same(&all_table, &one, &same))
+			FAIL("%s: %s is not %s", c->key, c->value, c->same);
+		if (conf_is_same(&all_table, &one, &other))
+			FAIL("%s: %s is %s", c->key, c->value, c->other);
+		for (size_t k = 0; k < ARRAY_LEN(docs); k++)
+			conf_doc_free(docs[k]);
+	}
+}
+
 int main(void)
 {
 	RUN(test_defaults);
+	RUN(test_same);
 	RUN(test_values);
 	RUN(test_switch);
 	RUN(test_bad);
