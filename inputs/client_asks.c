@@ -75,8 +75,12 @@ static void on_hold(struct timer *t)
 
 void ask_begin_hold(struct ask *a)
 {
+	int64_t hold_ns = a->set->hold_ns;
+
+	if (a->hold_ns && a->hold_ns < hold_ns)
+		hold_ns = a->hold_ns;
 	if (!a->timer.at_ns)
-		loop_timer_in(a->set->input->loop, &a->timer, a->set->hold_ns, on_hold);
+		loop_timer_in(a->set->input->loop, &a->timer, hold_ns, on_hold);
 }
 
 bool ask_charge(struct ask *a, size_t bytes)

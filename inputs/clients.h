@@ -93,6 +93,7 @@ struct ask {
 	struct asks *set;
 	struct ask *next, **link;
 	struct timer timer;
+	int64_t hold_ns;              /* shorter than that of all; 0: none */
 	bool waits;                   /* for credit */
 	bool is_complete, is_over;    /* everything is submitted; nobody waits for the answer */
 	size_t charged_bytes;         /* for what is no batch yet */

@@ -144,6 +144,7 @@ static void on_accept(struct io *io, uint32_t events)
 static int add_listener(struct stream_server *server, int fd, bool is_tls, struct err *err)
 {
 	struct stream_listener *l = mem_zalloc(sizeof(*l));
+	int rc;
 
 	l->server = server;
 	l->is_tls = is_tls;
@@ -151,7 +152,12 @@ static int add_listener(struct stream_server *server, int fd, bool is_tls, struc
 	l->next = server->listeners;
 	server->listeners = l;
 	loop_io_add(server->loop, &l->io, fd, 0, on_accept);
-	return is_tls && !server->tls ? tls_server_new(&server->tls, &server->conf->tls, err) : 0;
+	if (!is_tls || server->tls)
+		return 0;
+	rc = tls_server_new(&server->tls, &server->conf->tls, err);
+	if (rc >= 0 && server->ops->alpn)
+		tls_server_alpn(server->tls, server->ops->alpn);
+	return rc;
 }
 
 static int open_systemd(struct stream_server *server, const struct conf_addr *addr, struct err *err)

@@ -94,7 +94,8 @@ struct stream {
 };
 
 struct stream_ops {
-	size_t size; /* of the user's connection, zeroed */
+	size_t size;      /* of the user's connection, zeroed */
+	const char *alpn; /* what is spoken over TLS, to who asks (RFC 7301); may be NULL */
 	/* The peer may stay. Not yet asked for events. */
 	void (*opened)(struct stream *s);
 	/* EPOLLIN, EPOLLOUT: try (also when neither was waited for: TLS). EPOLLRDHUP, EPOLLHUP,

@@ -30,6 +30,7 @@ struct stamp {
 };
 
 struct tls_server {
+	const char *alpn;
 	const struct tls_conf *conf;
 	SSL_CTX *ctx;
 	BIO_METHOD *bio;
@@ -205,6 +206,28 @@ static int load_files(SSL_CTX *ctx, const struct tls_conf *c, struct err *err)
 	return 0;
 }
 
+static int select_alpn(SSL *ssl, const unsigned char **ret, unsigned char *ret_n,
+		       const unsigned char *offered, unsigned n, void *arg)
+{
+	const struct tls_server *s = arg;
+	struct str rest = str_make((const char *)offered, n);
+
+	(void)ssl;
+	if (!s->alpn)
+		return SSL_TLSEXT_ERR_NOACK;
+	while (rest.n) {
+		struct str name = str_sub(rest, 1, 1 + (size_t)(unsigned char)rest.p[0]);
+
+		if (str_is(name, s->alpn)) {
+			*ret = (const unsigned char *)name.p;
+			*ret_n = (unsigned char)name.n;
+			return SSL_TLSEXT_ERR_OK;
+		}
+		rest = str_skip(rest, 1 + name.n);
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static int load(const struct tls_server *s, SSL_CTX **ret, struct err *err)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -233,6 +256,7 @@ static int load(const struct tls_server *s, SSL_CTX **ret, struct err *err)
 		mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
 	SSL_CTX_set_verify(ctx, mode, NULL);
 	SSL_CTX_set_cert_verify_callback(ctx, verify, (void *)(uintptr_t)s);
+	SSL_CTX_set_alpn_select_cb(ctx, select_alpn, (void *)(uintptr_t)s);
 	rc = load_files(ctx, s->conf, err);
 	if (rc < 0)
 		SSL_CTX_free(ctx);
@@ -317,6 +341,11 @@ int tls_server_new(struct tls_server **ret, const struct tls_conf *conf, struct 
 	s->looked_ns = clock_mono_ns();
 	*ret = s;
 	return 0;
+}
+
+void tls_server_alpn(struct tls_server *s, const char *protocol)
+{
+	s->alpn = protocol;
 }
 
 void tls_server_free(struct tls_server *s)

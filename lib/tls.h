@@ -34,6 +34,8 @@ extern const struct conf_table tls_conf_table;
 /* Certificates and rules. Must outlive its connections; conf is borrowed. */
 struct tls_server;
 int tls_server_new(struct tls_server **ret, const struct tls_conf *conf, struct err *err);
+/* The protocol (borrowed) that clients must have among theirs when they name any (RFC 7301). */
+void tls_server_alpn(struct tls_server *s, const char *protocol);
 void tls_server_free(struct tls_server *s);
 /* Looks at the files, at most once a second, and takes them when they have changed: 1. Connections keep
  * what they have. 0: nothing new. Negative with err, once per change: they cannot be used, the ones in

@@ -4,6 +4,7 @@
 
 #include "lib/doctor.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 /* Loki's default list (distributor.otlp.default_resource_attributes_as_index_labels). */
 #define RESOURCE_LABELS                                                                            \
@@ -15,6 +16,16 @@
 
 static const struct conf_field otlp_fields[] = {
 	HTTP_CONF_ROWS(struct otlp_conf, http, "[tcp://127.0.0.1:4318]", "4MiB", "1GiB"),
+	CONF_ADDRS(
+		struct otlp_conf, grpc_listen, "[tcp://127.0.0.1:4317]",
+		CONF_TCP | CONF_TLS | CONF_UNIX | CONF_SYSTEMD | CONF_SYSTEMD_TLS,
+		"The same for OTLP/gRPC; `[]` switches it off. All other options hold for both."),
+	CONF_INT(struct otlp_conf, max_streams, "100", "1", "10000",
+		 "Requests at once on one gRPC connection.", .flags = CONF_ADVANCED),
+	CONF_TIME(struct otlp_conf, max_age_ns, "1h", "0s", "24h",
+		  "Ask a gRPC client to connect anew after this long, so that load balancers and "
+		  "changed certificates take effect; 0 is never.",
+		  .key = "max_connection_age", .flags = CONF_ADVANCED),
 	CONF_LIST(struct otlp_conf, resource_labels, RESOURCE_LABELS,
 		  "Attributes of the resource that become labels, as Loki names them "
 		  "(`service.name` is `service_name`); all others are structured metadata. The "
@@ -29,16 +40,50 @@ static const struct conf_field otlp_fields[] = {
 
 static void otlp_conf_check(struct conf_doc *doc, const struct conf_node *node, const void *conf)
 {
-	http_conf_check(doc, node, &((const struct otlp_conf *)conf)->http);
+	const struct otlp_conf *c = conf;
+
+	http_conf_check(doc, node, &c->http);
+	for (size_t i = 0; i < c->grpc_listen.n; i++)
+		if (c->grpc_listen.items[i].scheme & (CONF_TLS | CONF_SYSTEMD_TLS) &&
+		    !c->http.stream.tls.cert_file.n)
+			conf_error(doc, conf_get(node, "grpc_listen"),
+				   STR_FMT " needs tls.cert_file and tls.key_file",
+				   STR_ARG(c->grpc_listen.items[i].text));
 }
 
 static const struct conf_table otlp_table =
 	CONF_TABLE(struct otlp_conf, otlp_fields, .check = otlp_conf_check);
 
+static int open_grpc(struct otlp *o, struct err *err)
+{
+	const struct http_conf *http = &o->conf->http;
+	struct buf name = BUF_INIT;
+
+	if (!o->conf->grpc_listen.n)
+		return 0;
+	buf_printf(&name, "%s/grpc", o->input->name);
+	o->grpc_name = mem_strdup(buf_cstr(&name));
+	buf_fini(&name);
+	o->grpc_conf = (struct h2_conf){
+		.stream = http->stream,
+		.auth = &http->auth,
+		.header_timeout_ns = http->header_timeout_ns,
+		.body_timeout_ns = http->body_timeout_ns,
+		.idle_timeout_ns = http->idle_timeout_ns,
+		.min_body_rate = http->min_body_rate,
+		.max_streams = o->conf->max_streams,
+		.max_age_ns = o->conf->max_age_ns,
+	};
+	o->grpc_conf.stream.listen = o->conf->grpc_listen;
+	return h2_server_new(&o->grpc, o->input->loop, o->grpc_name, &o->grpc_conf, &otlp_grpc, o,
+			     err);
+}
+
 static int otlp_open(struct input *in, struct err *err)
 {
 	struct otlp *o = in->state;
 	size_t quarter = (size_t)in->budget->total_bytes / 4;
+	int rc;
 
 	o->input = in;
 	o->conf = in->conf;
@@ -48,7 +93,8 @@ static int otlp_open(struct input *in, struct err *err)
 	if (o->max_bytes < o->conf->http.max_body)
 		log_info("max_body is more than a quarter of what the pipeline has of memory",
 			 KV_S("input", in->name), KV_I("largest_request_bytes", o->max_bytes));
-	return http_server_new(&o->http, in->loop, in->name, &o->conf->http, &otlp_http, o, err);
+	rc = http_server_new(&o->http, in->loop, in->name, &o->conf->http, &otlp_http, o, err);
+	return rc < 0 ? rc : open_grpc(o, err);
 }
 
 static void otlp_start(struct input *in)
@@ -56,6 +102,8 @@ static void otlp_start(struct input *in)
 	struct otlp *o = in->state;
 
 	http_server_start(o->http);
+	if (o->grpc)
+		h2_server_start(o->grpc);
 }
 
 static void otlp_resume(struct input *in)
@@ -72,6 +120,8 @@ static void otlp_stop(struct input *in)
 
 	o->is_stopping = true;
 	http_server_stop(o->http);
+	if (o->grpc)
+		h2_server_stop(o->grpc);
 	asks_stop(&o->asks);
 }
 
@@ -79,7 +129,8 @@ static bool otlp_is_idle(struct input *in)
 {
 	const struct otlp *o = in->state;
 
-	return !o->asks.first && http_server_is_idle(o->http);
+	return !o->asks.first && http_server_is_idle(o->http) &&
+	       (!o->grpc || h2_server_is_idle(o->grpc));
 }
 
 static void otlp_close(struct input *in)
@@ -87,6 +138,8 @@ static void otlp_close(struct input *in)
 	struct otlp *o = in->state;
 
 	http_server_free(o->http);
+	h2_server_free(o->grpc);
+	mem_free(o->grpc_name);
 	asks_abandon(&o->asks);
 	streams_fini(&o->streams);
 	buf_fini(&o->text);
@@ -94,21 +147,26 @@ static void otlp_close(struct input *in)
 
 static void otlp_doctor(struct doctor *d, const char *name, const void *conf)
 {
+	const struct conf_addrs *grpc = &((const struct otlp_conf *)conf)->grpc_listen;
 	const struct stream_conf *c = &((const struct otlp_conf *)conf)->http.stream;
 
 	(void)name;
 	for (size_t i = 0; i < c->listen.n; i++)
 		doctor_listen(d, &c->listen.items[i]);
+	for (size_t i = 0; i < grpc->n; i++)
+		doctor_listen(d, &grpc->items[i]);
 	if (c->tls.cert_file.n)
 		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
-	d->needs.descriptors += c->max_connections;
+	d->needs.descriptors += (grpc->n ? 2 : 1) * c->max_connections;
 }
 
 extern const struct input_ops input_otlp;
 const struct input_ops input_otlp = {
 	.name = "otlp",
-	.summary = "Logs of OpenTelemetry SDKs and Collectors, by OTLP/HTTP",
-	.doc = "`POST /v1/logs` with protobuf or JSON, also gzip. Labels, structured metadata, "
+	.summary = "Logs of OpenTelemetry SDKs and Collectors, by OTLP/gRPC and OTLP/HTTP",
+	.doc = "gRPC (`LogsService/Export`, with prior knowledge or TLS) and `POST /v1/logs` with "
+	       "protobuf or "
+	       "JSON, all of them also in gzip. Labels, structured metadata, "
 	       "line and "
 	       "time of a record are those that Loki's own OTLP endpoint gives it: attributes of "
 	       "the "
@@ -118,9 +176,10 @@ const struct input_ops input_otlp = {
 	       "\n"
 	       "The answer is 200 when all records of the request are settled: delivered by every "
 	       "blocking output, filtered, or refused for good and in the dead-letter file. Until "
-	       "then it is held, at most for `hold`; then it is 503, which every client sends "
-	       "again. Times are never changed, so Loki drops what it has already. What cannot be "
-	       "read is refused whole (400).",
+	       "then it is held, at most for `hold`; then it is 503 (gRPC: `UNAVAILABLE`), which "
+	       "every client sends again. Times are never changed, so Loki drops what it has "
+	       "already. What cannot be "
+	       "read is refused whole (400, `INVALID_ARGUMENT`).",
 	.conf = &otlp_table,
 	.state_size = sizeof(struct otlp),
 	.open = otlp_open,

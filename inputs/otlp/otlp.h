@@ -5,6 +5,7 @@
  *	request.c   a request, however it came: collected, checked, walked into batches, answered when they
  *	            are settled
  *	http.c      OTLP/HTTP
+ *	grpc.c      OTLP/gRPC
  *	schema.h, walk.h, json_in.h, text.h, record.h, status.h: what it means, without I/O
  */
 #ifndef INPUTS_OTLP_OTLP_H
@@ -12,12 +13,16 @@
 
 #include "inputs/clients.h"
 #include "inputs/otlp/record.h"
+#include "lib/h2_server.h"
 #include "lib/http_server.h"
 
 #define OTLP_RETRY_S 1 /* what clients are told to wait */
 
 struct otlp_conf {
 	struct http_conf http;
+	struct conf_addrs grpc_listen;
+	unsigned max_streams;
+	int64_t max_age_ns;
 	struct conf_list resource_labels;
 	struct conf_map labels;
 	int64_t hold_ns;
@@ -27,6 +32,9 @@ struct otlp {
 	struct input *input;
 	const struct otlp_conf *conf;
 	struct http_server *http;
+	struct h2_conf grpc_conf;
+	char *grpc_name;
+	struct h2_server *grpc; /* NULL: it is switched off */
 	struct asks asks;
 	struct client_streams streams;
 	size_t max_bytes; /* of a request, decompressed */
@@ -77,6 +85,8 @@ struct otlp_request {
 /* tenant may be empty; it is copied. */
 struct otlp_request *otlp_request_new(struct otlp *o, const struct otlp_transport *transport,
 				      void *client, bool is_json, struct str tenant);
+/* Credit for so many bytes more of the body. False: later, resume() is called. */
+bool otlp_request_room(struct otlp_request *r, size_t n);
 /* Of the body; how many were taken: fewer are followed by resume(). It may be refused in here. */
 size_t otlp_request_bytes(struct otlp_request *r, struct str bytes);
 /* The body is complete. */
@@ -86,5 +96,6 @@ void otlp_request_refuse(struct otlp_request *r, enum otlp_verdict verdict, cons
 
 extern const struct ask_ops otlp_asks;
 extern const struct http_ops otlp_http;
+extern const struct h2_ops otlp_grpc;
 
 #endif

@@ -195,21 +195,28 @@ static void convert(struct otlp_request *r)
 		begin_walk(r);
 }
 
+bool otlp_request_room(struct otlp_request *r, size_t n)
+{
+	size_t need = r->body.n + n, step;
+
+	if (need > r->otlp->max_bytes)
+		need = r->otlp->max_bytes; /* more will be refused */
+	if (need <= r->ask.charged_bytes)
+		return true;
+	step = need - r->ask.charged_bytes;
+	return ask_charge(&r->ask, step > CHARGE_STEP ? step : CHARGE_STEP);
+}
+
 size_t otlp_request_bytes(struct otlp_request *r, struct str bytes)
 {
-	size_t need = r->body.n + bytes.n, step;
-
-	if (need > r->otlp->max_bytes) {
+	if (bytes.n > r->otlp->max_bytes - r->body.n) {
 		otlp_request_refuse(r, OTLP_TOO_LARGE,
 				    "the request is larger than max_body, or than a quarter of "
 				    "memory");
 		return 0;
 	}
-	if (need > r->ask.charged_bytes) {
-		step = need - r->ask.charged_bytes;
-		if (!ask_charge(&r->ask, step > CHARGE_STEP ? step : CHARGE_STEP))
-			return 0;
-	}
+	if (!otlp_request_room(r, bytes.n))
+		return 0;
 	buf_str(&r->body, bytes);
 	return bytes.n;
 }

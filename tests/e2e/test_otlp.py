@@ -19,7 +19,7 @@ ALL = '{service_name=~".+"}'
 
 
 def receiver(port: int, **more) -> dict:
-	return {"type": "otlp", "listen": [f"tcp://127.0.0.1:{port}"], **more}
+	return {"type": "otlp", "listen": [f"tcp://127.0.0.1:{port}"], "grpc_listen": [], **more}
 
 
 def now() -> int:

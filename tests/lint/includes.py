@@ -33,7 +33,7 @@ HOMES = {
 	r"zlib\.h|zstd.*\.h": {"lib/inflate.c"},
 	r"openssl/.*": {"lib/tls.c", "lib/digest.c"},
 	r"maxminddb.*": {"pipeline/geo.c"},
-	r"nghttp2/.*": {"inputs/otlp/grpc.c"},
+	r"nghttp2/.*": {"lib/h2_impl.h"},
 	r"systemd/.*": {"inputs/journal/reader.c"},
 	r"protobuf-c/.*|.*\.pb-c\.h": set(),
 }
