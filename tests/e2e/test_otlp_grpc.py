@@ -135,10 +135,9 @@ def test_without_loki_grpc_clients_keep_it(agent, loki, tenant, otel):
 		proxy.down()
 
 
-@pytest.mark.parametrize("kind", ["grpc", "http"])
-def test_sdk_while_the_agent_is_killed(agent, loki, tenant, otel, kind):
+def test_sdk_while_the_agent_is_killed(agent, loki, tenant, otel, threads):
 	"""Nothing that the SDK was told is safe is lost, and what it sends again is there once."""
-	http, grpc = free_port(), free_port()
+	http, grpc, kind = free_port(), free_port(), "grpc" if threads > 1 else "http"
 	one = agent(config({"in": receiver(http, grpc)}, loki_output(loki.push_url, tenant)))
 	count = scale(1000)
 	sender = sdk(otel, kind, grpc if kind == "grpc" else http, "gzip", 0, count, seconds=scale(3))
