@@ -19,6 +19,7 @@
 /* What connections keep together while there is no credit: at most two reads each. Beyond it they are
  * closed, and come again. */
 #define H2_KEPT_MAX ((size_t)4 << 20)
+#define H2_REQUESTS_MAX 10000                /* of all connections, that are not answered */
 #define H2_HEADERS_BYTES ((size_t)16 * 1024) /* of a request: names, values, and 32 of each */
 #define H2_STREAM_WINDOW ((int32_t)1 << 20)
 #define H2_WINDOW ((int32_t)4 << 20)
@@ -42,7 +43,7 @@ struct h2_server {
 	struct http_auth *auth;
 	nghttp2_session_callbacks *callbacks;
 	nghttp2_option *option;
-	size_t nconns, kept_bytes;
+	size_t nconns, nrequests, kept_bytes;
 	bool is_stopping;
 	struct metric *connections, *body_bytes;
 	char *scratch; /* H2_READ_BYTES */
@@ -83,10 +84,8 @@ struct h2_stream {
 	void *user;
 	int64_t since_ns;
 	uint64_t body_bytes;
-	size_t header_bytes; /* as HPACK counts them */
-	struct buf text;     /* of the fields, until the request is told */
-	struct h2_field_at fields[HTTP1_FIELDS_MAX];
-	unsigned nfields;
+	size_t header_bytes;     /* as HPACK counts them */
+	struct buf text, fields; /* until the request is told; struct h2_field_at of the text */
 	bool is_told, is_complete, is_answered;
 	struct str message; /* of the answer, owned */
 	size_t message_at;

@@ -20,7 +20,9 @@ static void stream_free(struct h2_stream *s)
 		s->next->link = s->link;
 	if (!s->conn->requests)
 		s->conn->idle_ns = loop_now_ns(s->conn->server->loop);
+	s->conn->server->nrequests--;
 	buf_fini(&s->text);
+	buf_fini(&s->fields);
 	mem_free((void *)(uintptr_t)s->message.p);
 	mem_free(s);
 }
@@ -95,6 +97,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	s->id = frame->hd.stream_id;
 	s->since_ns = c->header_ns;
 	s->text.max = H2_HEADERS_BYTES;
+	c->server->nrequests++;
 	s->link = &c->requests;
 	s->next = c->requests;
 	if (s->next)
@@ -113,14 +116,15 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 	if (!s || s->is_told)
 		return 0;
 	s->header_bytes += name_n + value_n + 32;
-	if (s->header_bytes > H2_HEADERS_BYTES || s->nfields == HTTP1_FIELDS_MAX) {
+	if (s->header_bytes > H2_HEADERS_BYTES ||
+	    s->fields.n == HTTP1_FIELDS_MAX * sizeof(struct h2_field_at)) {
 		h2_refused(c->server, "header_too_large");
 		if (!take_token(c, &c->resets, H2_RESETS, H2_RESETS_RATE))
 			too_much(c, "headers");
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* resets the stream */
 	}
-	s->fields[s->nfields++] =
-		(struct h2_field_at){ s->text.n, name_n, s->text.n + name_n, value_n };
+	buf_put(&s->fields, &(struct h2_field_at){ s->text.n, name_n, s->text.n + name_n, value_n },
+		sizeof(struct h2_field_at));
 	buf_put(&s->text, name, name_n);
 	buf_put(&s->text, value, value_n);
 	return 0;
@@ -132,11 +136,13 @@ static void read_head(const struct h2_stream *s, struct http1_head *ret)
 	ret->method = ret->path = ret->query = STR_NONE;
 	ret->body_bytes = -1;
 	ret->nfields = 0;
-	for (unsigned i = 0; i < s->nfields; i++) {
-		const struct h2_field_at *at = &s->fields[i];
-		struct str name = str_make(s->text.p + at->name, at->name_n);
-		struct str value = str_make(s->text.p + at->value, at->value_n);
+	for (size_t i = 0; i < s->fields.n; i += sizeof(struct h2_field_at)) {
+		struct h2_field_at at;
+		struct str name, value;
 
+		memcpy(&at, s->fields.p + i, sizeof(at));
+		name = str_make(s->text.p + at.name, at.name_n);
+		value = str_make(s->text.p + at.value, at.value_n);
 		if (str_is(name, ":method"))
 			ret->method = value;
 		else if (str_is(name, ":path"))
@@ -170,6 +176,8 @@ static void tell_request(struct h2_stream *s)
 	read_head(s, head);
 	if (server->is_stopping) {
 		h2_refuse(s, 503, "stopping", "this server is being stopped");
+	} else if (server->nrequests > H2_REQUESTS_MAX) {
+		h2_refuse(s, 503, "too_many_requests", "too many requests are on their way");
 	} else if (!is_authorized(s->conn, head)) {
 		h2_refuse(s, 401, "unauthorized", "credentials are missing or wrong");
 	} else {
@@ -177,6 +185,7 @@ static void tell_request(struct h2_stream *s)
 		server->ops->on_request(s, head);
 	}
 	buf_fini(&s->text);
+	buf_fini(&s->fields);
 }
 
 /* Frames */

@@ -4,7 +4,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/buf.h"
@@ -15,7 +15,7 @@
 #include "lib/metric.h"
 #include "tests/unit/test.h"
 
-#define WAIT_NS (20 * NS_PER_S)
+#define WAIT_NS (60 * NS_PER_S)
 #define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 enum { DATA, HEADERS, PRIORITY, RST, SETTINGS, PUSH, PING, GOAWAY, WINDOW, CONTINUATION };
@@ -41,8 +41,7 @@ struct rig {
 	struct work *works;
 	size_t nends, ngone, nrefused, take; /* 0: all */
 	struct buf bodies;
-	char name[16];
-	uint16_t port;
+	char name[16], path[64];
 };
 
 static void work_end(struct work *w)
@@ -128,30 +127,17 @@ static const struct h2_ops ops = {
 	.refuse = on_refuse,
 };
 
-static uint16_t free_port(void)
-{
-	struct sockaddr_in sin = { .sin_family = AF_INET };
-	socklen_t n = sizeof(sin);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	OK(bind(fd, (struct sockaddr *)&sin, n) == 0);
-	OK(getsockname(fd, (struct sockaddr *)&sin, &n) == 0);
-	close(fd);
-	return ntohs(sin.sin_port);
-}
-
 static struct rig *rig_new(void)
 {
 	static unsigned count;
 	struct rig *g = mem_zalloc(sizeof(*g));
 
 	g->loop = loop_new("test");
-	g->port = free_port();
+	snprintf(g->path, sizeof(g->path), "/tmp/test_h2_%d.sock", (int)getpid());
 	snprintf(g->name, sizeof(g->name), "h2-%u", count++);
-	g->addr = (struct conf_addr){
-		.scheme = CONF_TCP, .host = STR("127.0.0.1"), .port = g->port, .text = STR("tcp")
-	};
+	g->addr = (struct conf_addr){ .scheme = CONF_UNIX,
+				      .path = str_c(g->path),
+				      .text = STR("test") };
 	g->conf = (struct h2_conf){ .stream = { .listen = { 1, &g->addr },
 						.max_connections = 1000,
 						.peer_ipv6_bits = 64,
@@ -179,6 +165,7 @@ static void rig_free(struct rig *g)
 	h2_server_free(g->server);
 	OK(!g->works);
 	loop_free(g->loop);
+	unlink(g->path);
 	buf_fini(&g->bodies);
 	mem_free(g);
 }
@@ -212,12 +199,12 @@ struct client {
 
 static struct client client_new(struct rig *g)
 {
-	struct sockaddr_in sin = { .sin_family = AF_INET, .sin_port = htons(g->port) };
+	struct sockaddr_un sun = { .sun_family = AF_UNIX };
 	struct client c = { .rig = g, .goaway = ~0u, .reset = ~0u };
 
-	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	c.fd = socket(AF_INET, SOCK_STREAM, 0);
-	OK(connect(c.fd, (struct sockaddr *)&sin, sizeof(sin)) == 0);
+	memcpy(sun.sun_path, g->path, sizeof(g->path));
+	c.fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	OK(connect(c.fd, (struct sockaddr *)&sun, sizeof(sun)) == 0);
 	fcntl(c.fd, F_SETFL, O_NONBLOCK);
 	return c;
 }
