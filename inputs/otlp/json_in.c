@@ -37,7 +37,7 @@ static bool fail(struct json_in *in, const char *why)
 
 static void put_tag(struct json_in *in, const struct otlp_field *f)
 {
-	buf_ch(in->out, (char)(f->number << 3 | otlp_wire_type(f)));
+	buf_ch(in->out, (char)((unsigned)f->number << 3 | (unsigned)otlp_wire_type(f)));
 }
 
 static void put_varint(struct json_in *in, const struct otlp_field *f, uint64_t v)
