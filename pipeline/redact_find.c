@@ -111,10 +111,13 @@ static int find_rule(const struct redact_pattern *rule, struct redact_search *s,
 		secret_of(rule->pattern, ov, &start, &end);
 		if (rule->known && rule->known->check)
 			end = rule->known->check(text, start, end);
-		if (end > start)
+		if (end > start) {
 			redact_add(s, rule->kind, start, end, false);
-		else if (rule->known &&
-			 ov[1] > ov[0]) /* another may begin inside of what is none */
+			/* What a check took beyond the match is not searched again: a line full of
+			 * beginnings costs no more than another. */
+			find.pos = end > find.pos ? end : find.pos;
+		} else if (rule->known &&
+			   ov[1] > ov[0]) /* another may begin inside of what is none */
 			find = (struct pattern_find){ .pos = ov[0] + 1 };
 	}
 	return rc;

@@ -62,13 +62,17 @@ static size_t quoted_end(struct str text, size_t i)
 /* <password>x</password> */
 static size_t in_element(struct str text, size_t start)
 {
-	size_t end = start + str_find(str_skip(text, start), STR("</")), name = start - 1;
+	size_t name = start - 1;
+	const char *end;
 
 	while (name && start - name < NAME_LOOK && text.p[name - 1] != '<')
 		name--;
-	if (!name || text.p[name] == '/' || end == text.n)
+	if (!name || text.p[name - 1] != '<' || text.p[name] == '/' || !is_key(text, start - 1))
 		return 0;
-	return is_key(text, start - 1) ? end : 0;
+	end = memchr(text.p + start, '<', text.n - start);
+	if (!end || !str_starts(str_skip(text, (size_t)(end - text.p)), STR("</")))
+		return 0;
+	return (size_t)(end - text.p);
 }
 
 /* password\u0022:\u0022x\u0022, password\u0022: 12 */

@@ -514,6 +514,11 @@ static void hostile_texts(void)
 		"0123456789abcd",
 		"basic:=\"basic:=",
 		"password=\\",
+		"password\\u003d",
+		"password\\u0022:\\u0022",
+		"password\\\\u0022:\\\\u0022",
+		"<password>x",
+		"\"name\":\"password\",\"value\":\"",
 	};
 	struct redact *r = make(REDACT_ALL, NULL, 0);
 	struct buf b = BUF_INIT;
