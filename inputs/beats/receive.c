@@ -7,10 +7,11 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define READS_MAX 4                /* of a connection, per turn */
-#define EVENTS_MAX 2048            /* the same */
-#define READ_LITTLE ((size_t)4096) /* when what is read will likely have to wait for credit */
-#define OUT_MAX 1024               /* bytes of acknowledgements that a client has not taken */
+#define READS_MAX 4                 /* of a connection, per turn */
+#define EVENTS_MAX 2048             /* the same */
+#define READ_LITTLE ((size_t)4096)  /* when what is read will likely have to wait for credit */
+#define BATCH_SLACK ((size_t)16384) /* of a batch, beyond twice its room */
+#define OUT_MAX 1024                /* bytes of acknowledgements that a client has not taken */
 
 bool session_may_read(const struct session *s)
 {
@@ -109,6 +110,16 @@ static void end_window(struct session *s)
 	session_uncharge(s, event_equals_fini(&s->equals));
 }
 
+/* Objects within objects repeat the names of those around them: a record may be a hundred times what came. A batch
+ * that is more than twice the room it asked for goes, so that a client makes nobody keep what it has not sent. */
+static void weigh_batch(struct session *s)
+{
+	if (s->batch->arena.bytes > s->batch->charged_bytes)
+		batch_recharge(s->batch);
+	if (s->batch->arena.bytes > 2 * s->batch_room + BATCH_SLACK)
+		session_submit(s);
+}
+
 static void add_event(struct session *s)
 {
 	struct beats *beats = s->beats;
@@ -122,6 +133,7 @@ static void add_event(struct session *s)
 		session_charge(s, event_equals_part(&s->equals, r));
 	s->event = NULL;
 	s->last->seq = s->lumber.seq;
+	weigh_batch(s);
 	if (!s->lumber.left)
 		end_window(s);
 }

@@ -337,6 +337,35 @@ static void long_events_are_cut(void)
 	rig_down(p);
 }
 
+/* Objects within objects repeat the names of those around them: a small event is a large record, of which there are
+ * not as many in a batch as its client's bytes would allow, and all of it is charged. */
+static void long_names_take_credit(void)
+{
+	struct beats_rig *p = rig_up(rig_begin("names", 16 << 20));
+	int fd = sender(p->rig, SOCK_STREAM);
+	struct buf event = BUF_INIT;
+	const struct session *s;
+
+	buf_printf(&event, "{\"%0500d\":{", 0);
+	for (unsigned i = 0; i < 500; i++)
+		buf_printf(&event, "%s\"%x\":1", i ? "," : "", i);
+	buf_c(&event, "}}");
+	p->rig->holds = true;
+	buf_clear(&out);
+	put_window(&out, 9999);
+	for (uint32_t i = 1; i <= 40; i++)
+		put_event(&out, i, buf_as_str(&event));
+	put(p->rig, fd, buf_as_str(&out));
+	UNTIL(p->rig, (s = state_of(p)->sessions) && (s->lumber.seq == 40 || s->waits));
+	OK(!s->batch || s->batch->arena.bytes <= 3 * s->batch_room);
+	OK(!s->batch || s->batch->charged_bytes >= s->batch->arena.bytes);
+	release(p->rig);
+	UNTIL(p->rig, state_of(p)->sessions->lumber.seq == 40);
+	close(fd);
+	buf_fini(&event);
+	rig_down(p);
+}
+
 int main(void)
 {
 	for (nlanes = 1; nlanes <= 2; nlanes++) {
@@ -348,6 +377,7 @@ int main(void)
 		RUN(stopping);
 		RUN(slow_clients);
 		RUN(long_events_are_cut);
+		RUN(long_names_take_credit);
 	}
 	buf_fini(&out);
 	return test_end();
