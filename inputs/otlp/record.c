@@ -134,11 +134,11 @@ static bool put_label(void *ctx, struct str name, struct str value)
 		return false;
 	}
 	name = loki_name(name, room);
-	at = (struct label_at){ l->text->n, name.n, l->text->n + name.n + 1, value.n };
+	buf_put(l->text, &name.n, sizeof(name.n));
+	buf_put(l->text, &value.n, sizeof(value.n));
+	at = (struct label_at){ l->text->n, name.n, l->text->n + name.n, value.n };
 	buf_str(l->text, name);
-	buf_ch(l->text, 0);
 	buf_str(l->text, value);
-	buf_ch(l->text, 0);
 	if (!l->has_service && is_service_name(name)) {
 		l->has_service = true;
 		l->service = l->n;

@@ -16,7 +16,7 @@
 struct otlp_labels {
 	struct label items[LABELS_MAX];
 	size_t n;
-	struct buf text; /* of them; name, 0, value, 0: the same text is the same stream */
+	struct buf text; /* of them, with lengths: the same text is the same stream */
 	bool is_too_much;
 };
 

@@ -332,6 +332,41 @@ static void names_do_not_multiply(void)
 	buf_fini(&key);
 }
 
+/* Values may have any byte: what one client calls itself is never what others have as two labels. */
+static void other_labels_are_another_stream(void)
+{
+	static const char *const jsons[] = {
+		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+		"\"stringValue\":\"x\"}},{\"key\":\"cloud.region\",\"value\":{\"stringValue\":\"y\"}}]},"
+		"\"scopeLogs\":[{\"logRecords\":[{}]}]}]}",
+		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+		"\"stringValue\":\"x\\u0000cloud_region\\u0000y\"}}]},"
+		"\"scopeLogs\":[{\"logRecords\":[{}]}]}]}",
+	};
+	const struct str promoted[] = { STR("service.name"), STR("cloud.region") };
+	struct otlp_labels labels[2];
+	struct otlp_log log;
+
+	for (size_t i = 0; i < 2; i++) {
+		struct buf proto = BUF_INIT;
+		struct otlp_walk w;
+
+		OK(!otlp_from_json(str_c(jsons[i]), &proto));
+		otlp_walk_init(&w, buf_as_str(&proto));
+		while (otlp_next(&w, &log) != OTLP_RECORD)
+			;
+		otlp_labels(w.resource, promoted, 2, &labels[i]);
+		buf_fini(&proto);
+	}
+	EQ_INT(labels[0].n, 2);
+	EQ_INT(labels[1].n, 1);
+	OK(!str_eq(buf_as_str(&labels[0].text), buf_as_str(&labels[1].text)));
+	EQ_STR(labels[0].items[0].value, "x");
+	EQ_STR(labels[0].items[1].value, "y");
+	for (size_t i = 0; i < 2; i++)
+		otlp_labels_fini(&labels[i]);
+}
+
 static void statuses(void)
 {
 	struct buf out = BUF_INIT;
@@ -356,6 +391,7 @@ int main(void)
 	RUN(damaged_requests);
 	RUN(values_of_maps_have_names_of_their_own);
 	RUN(names_do_not_multiply);
+	RUN(other_labels_are_another_stream);
 	RUN(statuses);
 	return test_end();
 }
