@@ -68,6 +68,8 @@ static void end_length(struct json_in *in, size_t at)
 {
 	size_t n = in->out->n - at;
 
+	if (n >> (7 * LENGTH_BYTES))
+		in->out->is_cut = true; /* as if there were no room for it */
 	if (in->out->is_cut)
 		return;
 	for (size_t i = 0; i < LENGTH_BYTES; i++)

@@ -147,6 +147,24 @@ static inline void release(struct rig *g)
 		settle(g->held[i]);
 }
 
+static inline void hold(struct rig *g)
+{
+	pthread_mutex_lock(&g->lock);
+	g->holds = true;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Blocks that are held. */
+static inline unsigned held(struct rig *g)
+{
+	unsigned n;
+
+	pthread_mutex_lock(&g->lock);
+	n = g->nheld;
+	pthread_mutex_unlock(&g->lock);
+	return n;
+}
+
 static inline size_t text_bytes(struct rig *g)
 {
 	size_t n;

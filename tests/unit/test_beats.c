@@ -131,10 +131,10 @@ static void acknowledged_when_settled(void)
 	struct beats_rig *p = rig_up(rig_begin("settled", 16 << 20));
 	int fd = sender(p->rig, SOCK_STREAM);
 
-	p->rig->holds = true;
+	hold(p->rig);
 	put(p->rig, fd, window_of(3, 0, false));
 	put(p->rig, fd, window_of(2, 0, true)); /* pipelined */
-	UNTIL(p->rig, p->rig->nheld == 2);
+	UNTIL(p->rig, held(p->rig) == 2);
 	for (int i = 0; i < 20; i++)
 		loop_once(p->rig->loop, 1);
 	EQ_INT(ack_of(fd), -1);
@@ -239,9 +239,9 @@ static void leaving(void)
 	struct beats_rig *p = rig_up(rig_begin("leaving", 16 << 20));
 	int fd = sender(p->rig, SOCK_STREAM);
 
-	p->rig->holds = true;
+	hold(p->rig);
 	put(p->rig, fd, window_of(5, 0, false));
-	UNTIL(p->rig, p->rig->nheld == 1);
+	UNTIL(p->rig, held(p->rig) == 1);
 	OK(!atomic_load(&state_of(p)->sessions->flights->ack.is_withdrawn));
 	close(fd);
 	UNTIL(p->rig, state_of(p)->nopen == 0);
@@ -250,7 +250,7 @@ static void leaving(void)
 	UNTIL(p->rig, !state_of(p)->sessions);
 
 	fd = sender(p->rig, SOCK_STREAM);
-	p->rig->holds = true;
+	hold(p->rig);
 	window_of(5, 0, true);
 	put_window(&out, 3);
 	put_numbered(&out, 1, 0);
@@ -272,13 +272,13 @@ static void stopping(void)
 	struct beats_rig *p = rig_up(rig_begin("stopping", 16 << 20));
 	int fd = sender(p->rig, SOCK_STREAM), other = sender(p->rig, SOCK_STREAM);
 
-	p->rig->holds = true;
+	hold(p->rig);
 	window_of(5, 0, true);
 	put_window(&out, 3);
 	put_numbered(&out, 1, 0);
 	put(p->rig, fd, buf_as_str(&out));
 	put(p->rig, other, STR("2W\0\0\0\5"));
-	UNTIL(p->rig, p->rig->nheld == 1 && state_of(p)->nopen == 2 && state_of(p)->open_bytes);
+	UNTIL(p->rig, held(p->rig) == 1 && state_of(p)->nopen == 2 && state_of(p)->open_bytes);
 	input_beats.stop(&p->rig->input);
 	OK(!input_beats.is_idle(&p->rig->input));
 	EQ_INT(ack_of(fd), -1);
@@ -303,7 +303,7 @@ static void slow_clients(void)
 	stalled = sender(p->rig, SOCK_STREAM);
 	idle = sender(p->rig, SOCK_STREAM);
 	waiting = sender(p->rig, SOCK_STREAM);
-	p->rig->holds = true;
+	hold(p->rig);
 	put(p->rig, waiting, window_of(1, 0, false));
 	put(p->rig, stalled, STR("2W\0\0\0\5\62"));
 	acked(p, stalled, -2);
@@ -350,7 +350,7 @@ static void long_names_take_credit(void)
 	for (unsigned i = 0; i < 500; i++)
 		buf_printf(&event, "%s\"%x\":1", i ? "," : "", i);
 	buf_c(&event, "}}");
-	p->rig->holds = true;
+	hold(p->rig);
 	buf_clear(&out);
 	put_window(&out, 9999);
 	for (uint32_t i = 1; i <= 40; i++)
