@@ -20,10 +20,13 @@ void redact_add(struct redact_search *s, unsigned kind, size_t start, size_t end
 		(struct redact_splice){ (uint32_t)start, (uint32_t)end, (uint16_t)kind, is_quoted };
 }
 
-/* Earlier first; of two that start together the longer one. */
+/* Earlier first; of two that start together the longer one. Of the same text the detector that comes
+ * first: in which order they found it depends on where the text stands. */
 static bool is_before(const struct redact_splice *a, const struct redact_splice *b)
 {
-	return a->start != b->start ? a->start < b->start : a->end > b->end;
+	if (a->start != b->start)
+		return a->start < b->start;
+	return a->end != b->end ? a->end > b->end : a->kind < b->kind;
 }
 
 static void sift(struct redact_splice *a, size_t root, size_t n)

@@ -336,10 +336,13 @@ static void names_do_not_multiply(void)
 static void other_labels_are_another_stream(void)
 {
 	static const char *const jsons[] = {
-		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
-		"\"stringValue\":\"x\"}},{\"key\":\"cloud.region\",\"value\":{\"stringValue\":\"y\"}}]},"
+		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+		"\"value\":{"
+		"\"stringValue\":\"x\"}},{\"key\":\"cloud.region\",\"value\":{\"stringValue\":"
+		"\"y\"}}]},"
 		"\"scopeLogs\":[{\"logRecords\":[{}]}]}]}",
-		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\",\"value\":{"
+		"{\"resourceLogs\":[{\"resource\":{\"attributes\":[{\"key\":\"service.name\","
+		"\"value\":{"
 		"\"stringValue\":\"x\\u0000cloud_region\\u0000y\"}}]},"
 		"\"scopeLogs\":[{\"logRecords\":[{}]}]}]}",
 	};
