@@ -4,10 +4,6 @@
 #include "inputs/clients.h"
 #include "lib/mem.h"
 
-/* A batch may hold twice the room it asked for and this; then it goes, as its records are far more than what came
- * (names and metadata that are shared are repeated). */
-#define BATCH_SLACK ((size_t)16 * 1024)
-
 static void set_stream(struct ask *a, struct client_stream *s)
 {
 	if (a->stream)
@@ -163,7 +159,7 @@ struct batch *ask_batch(struct ask *a, size_t bytes, size_t left)
 
 	if (a->batch &&
 	    (a->batch_bytes + bytes > a->batch_room || a->batch->nrecs == BATCH_RECS_MAX ||
-	     a->batch->arena.bytes > 2 * a->batch_room + BATCH_SLACK))
+	     batch_is_overgrown(a->batch, a->batch_room)))
 		submit(a);
 	if (!a->batch) {
 		a->batch_room = bytes + left;

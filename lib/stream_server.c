@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "lib/clock.h"
+#include "lib/doctor.h"
 #include "lib/mem.h"
 #include "lib/os.h"
 #include "lib/stream_impl.h"
@@ -364,4 +365,16 @@ void stream_conf_check(struct conf_doc *doc, const struct conf_node *node,
 			   STR_FMT " needs tls.cert_file and tls.key_file", STR_ARG(addr->text));
 		return;
 	}
+}
+
+void stream_conf_doctor(struct doctor *d, const struct stream_conf *conf,
+			const struct conf_addrs *more)
+{
+	for (size_t i = 0; i < conf->listen.n; i++)
+		doctor_listen(d, &conf->listen.items[i]);
+	for (size_t i = 0; i < more->n; i++)
+		doctor_listen(d, &more->items[i]);
+	if (conf->tls.cert_file.n)
+		doctor_tls(d, conf->tls.cert_file, conf->tls.key_file, conf->tls.ca_file);
+	d->needs.descriptors += (more->n ? 2 : 1) * conf->max_connections;
 }

@@ -71,6 +71,11 @@ struct stream_conf {
 void stream_conf_check(struct conf_doc *doc, const struct conf_node *node,
 		       const struct stream_conf *conf);
 
+struct doctor;
+/* What an input's doctor says of these options; more: addresses that a second server of the same options listens on. */
+void stream_conf_doctor(struct doctor *d, const struct stream_conf *conf,
+			const struct conf_addrs *more);
+
 struct stream_server;
 struct stream_listener;
 

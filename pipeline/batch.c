@@ -94,10 +94,9 @@ bool rec_attrs_grow(struct batch *b, struct rec *r)
 	return true;
 }
 
-struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
-			     struct str value)
+struct attr attr_inline(struct batch *b, struct str name, struct str value)
 {
-	uint16_t n = (uint16_t)(name.n > LABEL_NAME_MAX ? LABEL_NAME_MAX : name.n);
+	uint16_t n = (uint16_t)name.n;
 	char *p = arena_bytes(&b->arena, n + sizeof(n) + value.n);
 
 	memcpy(p, name.p, n);
@@ -105,7 +104,15 @@ struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, en
 	p += n + sizeof(n);
 	if (value.n)
 		memcpy(p, value.p, value.n);
-	return rec_attr(b, r, KEY_INLINE, kind, ATTR_STRING, str_make(p, value.n));
+	return (struct attr){ .p = p, .n = (uint32_t)value.n, .key = KEY_INLINE };
+}
+
+struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
+			     struct str value)
+{
+	struct attr a = attr_inline(b, str_sub(name, 0, LABEL_NAME_MAX), value);
+
+	return rec_attr(b, r, KEY_INLINE, kind, ATTR_STRING, str_make(a.p, a.n));
 }
 
 static bool entry_label(const struct batch *b, struct str name, struct attr *ret)

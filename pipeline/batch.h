@@ -62,6 +62,12 @@ struct batch *batch_new(struct budget *budget, struct source *source, size_t byt
 void batch_free(struct batch *b); /* does not touch the ack */
 /* Charges what the arena really holds now; may take the budget below zero. */
 void batch_recharge(struct batch *b);
+/* More than twice the room that was asked for, and a little: its records are far more than what came, as names and
+ * metadata are repeated. It is to go, so that a client makes nobody keep what it has not sent. */
+static inline bool batch_is_overgrown(const struct batch *b, size_t room)
+{
+	return b->arena.bytes > 2 * room + 16384;
+}
 
 /* Room for n more records without moving those that are there: for readers that can guess. */
 void batch_reserve(struct batch *b, uint32_t n);
@@ -103,6 +109,8 @@ static inline void rec_attrs_end(struct batch *b, struct rec *r, const struct at
 	arena_take(&b->arena, r->nattrs * sizeof(struct attr));
 }
 
+/* Name and value, copied into the arena; for who has the attributes of its own. */
+struct attr attr_inline(struct batch *b, struct str name, struct str value);
 /* As rec_attr() for a name known only from data: name and value are copied into the arena. */
 struct attr *rec_attr_inline(struct batch *b, struct rec *r, struct str name, enum attr_kind kind,
 			     struct str value);

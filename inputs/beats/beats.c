@@ -2,8 +2,6 @@
 /* The Beats input: options and the life of an instance. */
 #include "inputs/beats/beats.h"
 
-#include "lib/doctor.h"
-#include "lib/log.h"
 #include "lib/mem.h"
 
 static const struct conf_enum line_names[] = {
@@ -57,14 +55,10 @@ static size_t beats_stages(struct conf_doc *doc, const void *conf, struct input_
 static int beats_open(struct input *in, struct err *err)
 {
 	struct beats *beats = in->state;
-	size_t eighth = (size_t)in->budget->total_bytes / 8;
 
 	beats->input = in;
 	beats->conf = in->conf;
-	beats->max_event = beats->conf->max_event < eighth ? beats->conf->max_event : eighth;
-	if (beats->max_event < beats->conf->max_event)
-		log_info("max_event is more than an eighth of what the pipeline has of memory",
-			 KV_S("input", in->name), KV_I("largest_event_bytes", beats->max_event));
+	beats->max_event = event_max(in, beats->conf->max_event);
 	beats->names = event_names_new(&beats->conf->labels);
 	beats->reader.names = beats->names;
 	beats->reader.keeps_json = beats->conf->line == BEATS_LINE_JSON;
@@ -112,14 +106,9 @@ static void beats_close(struct input *in)
 
 static void beats_doctor(struct doctor *d, const char *name, const void *conf)
 {
-	const struct stream_conf *c = &((const struct beats_conf *)conf)->stream;
-
 	(void)name;
-	for (size_t i = 0; i < c->listen.n; i++)
-		doctor_listen(d, &c->listen.items[i]);
-	if (c->tls.cert_file.n)
-		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
-	d->needs.descriptors += c->max_connections;
+	stream_conf_doctor(d, &((const struct beats_conf *)conf)->stream,
+			   &(struct conf_addrs){ 0 });
 }
 
 extern const struct input_ops input_beats;

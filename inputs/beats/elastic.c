@@ -2,9 +2,6 @@
 /* The input that looks like Elasticsearch: options and the life of an instance. */
 #include "inputs/beats/elastic.h"
 
-#include "lib/doctor.h"
-#include "lib/log.h"
-
 static const struct conf_enum line_names[] = {
 	{ "message", ELASTIC_LINE_MESSAGE,
 	  "the field `message`, all others are structured metadata; an event without one is "
@@ -55,14 +52,10 @@ static size_t elastic_stages(struct conf_doc *doc, const void *conf, struct inpu
 static int elastic_open(struct input *in, struct err *err)
 {
 	struct elastic *e = in->state;
-	size_t eighth = (size_t)in->budget->total_bytes / 8;
 
 	e->input = in;
 	e->conf = in->conf;
-	e->max_event = e->conf->max_event < eighth ? e->conf->max_event : eighth;
-	if (e->max_event < e->conf->max_event)
-		log_info("max_event is more than an eighth of what the pipeline has of memory",
-			 KV_S("input", in->name), KV_I("largest_event_bytes", e->max_event));
+	e->max_event = event_max(in, e->conf->max_event);
 	e->names = event_names_new(&e->conf->labels);
 	e->reader.names = e->names;
 	e->reader.keeps_json = e->conf->line == ELASTIC_LINE_JSON;
@@ -112,14 +105,9 @@ static void elastic_close(struct input *in)
 
 static void elastic_doctor(struct doctor *d, const char *name, const void *conf)
 {
-	const struct stream_conf *c = &((const struct elastic_conf *)conf)->http.stream;
-
 	(void)name;
-	for (size_t i = 0; i < c->listen.n; i++)
-		doctor_listen(d, &c->listen.items[i]);
-	if (c->tls.cert_file.n)
-		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
-	d->needs.descriptors += c->max_connections;
+	stream_conf_doctor(d, &((const struct elastic_conf *)conf)->http.stream,
+			   &(struct conf_addrs){ 0 });
 }
 
 extern const struct input_ops input_elasticsearch;

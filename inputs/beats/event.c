@@ -4,6 +4,7 @@
 
 #include "lib/check.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/rfc3339.h"
 #include "pipeline/level.h"
@@ -234,20 +235,6 @@ static enum attr_type type_of(const struct json_value *v)
 				      : ATTR_STRING;
 }
 
-/* As rec_attr_inline() does it. */
-static struct attr inlined(struct batch *b, struct str name, struct str value)
-{
-	uint16_t n = (uint16_t)name.n;
-	char *p = arena_bytes(&b->arena, n + sizeof(n) + value.n);
-
-	memcpy(p, name.p, n);
-	memcpy(p + n, &n, sizeof(n));
-	p += n + sizeof(n);
-	if (value.n)
-		memcpy(p, value.p, value.n);
-	return (struct attr){ .p = p, .n = (uint32_t)value.n, .key = KEY_INLINE };
-}
-
 /* RFC 3339, or milliseconds since 1970, which Elasticsearch takes as well. */
 static bool read_time(const struct json_value *v, struct str text, int64_t *ret_ns)
 {
@@ -323,7 +310,7 @@ static void add_field(struct event_reader *e, struct batch *b, struct found *f, 
 	if (known)
 		*a = (struct attr){ .p = text.p, .n = (uint32_t)text.n, .key = known->key };
 	else
-		*a = inlined(b, name, text);
+		*a = attr_inline(b, name, text);
 	a->type = (uint8_t)type_of(v);
 	if (known && v->type != JSON_NULL)
 		is_sent &= !take(f, known, v, text);
@@ -442,6 +429,17 @@ void event_tally_count(struct event_tally *tally, struct input *in)
 }
 
 /* Labels */
+
+size_t event_max(const struct input *in, size_t wanted)
+{
+	size_t eighth = (size_t)in->budget->total_bytes / 8;
+
+	if (wanted <= eighth)
+		return wanted;
+	log_info("max_event is more than an eighth of what the pipeline has of memory",
+		 KV_S("input", in->name), KV_I("largest_event_bytes", eighth));
+	return eighth;
+}
 
 struct input_stage event_stage(struct conf_doc *doc, const struct conf_map *configured)
 {

@@ -52,6 +52,9 @@ unsigned event_add(struct event_reader *e, struct batch *b, struct str doc, bool
 /* Counts what was tallied. */
 void event_tally_count(struct event_tally *tally, struct input *in);
 
+/* The largest event there may be: what is wanted, and an eighth of the pipeline's memory at most, which is said. */
+size_t event_max(const struct input *in, size_t wanted);
+
 /* The stage that makes labels of what event_read() found, but for those that are configured. */
 struct input_stage event_stage(struct conf_doc *doc, const struct conf_map *configured);
 

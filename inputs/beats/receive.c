@@ -7,11 +7,10 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 
-#define READS_MAX 4                 /* of a connection, per turn */
-#define EVENTS_MAX 2048             /* the same */
-#define READ_LITTLE ((size_t)4096)  /* when what is read will likely have to wait for credit */
-#define BATCH_SLACK ((size_t)16384) /* of a batch, beyond twice its room */
-#define OUT_MAX 1024                /* bytes of acknowledgements that a client has not taken */
+#define READS_MAX 4                /* of a connection, per turn */
+#define EVENTS_MAX 2048            /* the same */
+#define READ_LITTLE ((size_t)4096) /* when what is read will likely have to wait for credit */
+#define OUT_MAX 1024               /* bytes of acknowledgements that a client has not taken */
 
 bool session_may_read(const struct session *s)
 {
@@ -110,13 +109,12 @@ static void end_window(struct session *s)
 	session_uncharge(s, event_equals_fini(&s->equals));
 }
 
-/* Objects within objects repeat the names of those around them: a record may be a hundred times what came. A batch
- * that is more than twice the room it asked for goes, so that a client makes nobody keep what it has not sent. */
+/* Objects within objects repeat the names of those around them: a record may be a hundred times what came. */
 static void weigh_batch(struct session *s)
 {
 	if (s->batch->arena.bytes > s->batch->charged_bytes)
 		batch_recharge(s->batch);
-	if (s->batch->arena.bytes > 2 * s->batch_room + BATCH_SLACK)
+	if (batch_is_overgrown(s->batch, s->batch_room))
 		session_submit(s);
 }
 

@@ -2,7 +2,6 @@
 /* The Loki push receiver: options and the life of an instance. */
 #include "inputs/lokipush/lokipush.h"
 
-#include "lib/doctor.h"
 #include "lib/log.h"
 
 static const struct conf_field lokipush_fields[] = {
@@ -83,14 +82,9 @@ static void lokipush_close(struct input *in)
 
 static void lokipush_doctor(struct doctor *d, const char *name, const void *conf)
 {
-	const struct stream_conf *c = &((const struct lokipush_conf *)conf)->http.stream;
-
 	(void)name;
-	for (size_t i = 0; i < c->listen.n; i++)
-		doctor_listen(d, &c->listen.items[i]);
-	if (c->tls.cert_file.n)
-		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
-	d->needs.descriptors += c->max_connections;
+	stream_conf_doctor(d, &((const struct lokipush_conf *)conf)->http.stream,
+			   &(struct conf_addrs){ 0 });
 }
 
 extern const struct input_ops input_loki;

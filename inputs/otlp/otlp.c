@@ -2,7 +2,6 @@
 /* The OTLP receiver: options and the life of an instance. */
 #include "inputs/otlp/otlp.h"
 
-#include "lib/doctor.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
@@ -147,17 +146,10 @@ static void otlp_close(struct input *in)
 
 static void otlp_doctor(struct doctor *d, const char *name, const void *conf)
 {
-	const struct conf_addrs *grpc = &((const struct otlp_conf *)conf)->grpc_listen;
-	const struct stream_conf *c = &((const struct otlp_conf *)conf)->http.stream;
+	const struct otlp_conf *c = conf;
 
 	(void)name;
-	for (size_t i = 0; i < c->listen.n; i++)
-		doctor_listen(d, &c->listen.items[i]);
-	for (size_t i = 0; i < grpc->n; i++)
-		doctor_listen(d, &grpc->items[i]);
-	if (c->tls.cert_file.n)
-		doctor_tls(d, c->tls.cert_file, c->tls.key_file, c->tls.ca_file);
-	d->needs.descriptors += (grpc->n ? 2 : 1) * c->max_connections;
+	stream_conf_doctor(d, &c->http.stream, &c->grpc_listen);
 }
 
 extern const struct input_ops input_otlp;
